@@ -1,0 +1,384 @@
+"""The tables that pass between stages: their columns, and how they are read, checked and written."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fergap.errors import UserError
+from fergap.files import whole
+
+KINDS = {"text": "str", "integer": "int64", "number": "float64"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Attributes
+    ----------
+    kind : {"text", "integer", "number"}
+        Text is a pandas string, an integer int64 (float64 where values may be missing), a number float64.
+    missing : bool
+        Whether values may be missing.
+    optional : bool
+        Whether the column itself may be missing.
+    low, high : float or None
+        Bounds, inclusive.
+    values : tuple of str
+        The only values allowed, if given.
+    """
+
+    kind: str
+    missing: bool = False
+    optional: bool = False
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a table, the columns that identify a row, and what else is allowed.
+
+    ``prefixes`` names families of further columns, such as ``p_`` for one probability per class.
+    """
+
+    columns: dict[str, Column]
+    key: tuple[str, ...] = ()
+    prefixes: dict[str, Column] = field(default_factory=dict)
+
+
+TEXT, OPEN_TEXT = Column("text"), Column("text", missing=True)
+COUNT, OPEN_COUNT = Column("integer", low=0), Column("integer", missing=True, low=0)
+NUMBER, OPEN_NUMBER = Column("number"), Column("number", missing=True)
+SHARE = Column("number", low=0, high=1)
+OPEN_SHARE = Column("number", missing=True, low=0, high=1)
+GAP = Column("number", missing=True, low=-1, high=1)
+FLAG = Column("integer", low=0, high=1)
+ROLE = Column("text", values=("train", "validation", "test"))
+ESTIMATE = {"estimate": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
+HEAD = {"arm": TEXT, "attribute": TEXT, "status": TEXT}
+PAIR = {"group": TEXT, "reference": TEXT}
+CONTRAST = {"contrast": TEXT, "before": TEXT, "after": TEXT}
+
+TABLES = {
+    # faces
+    "faces": Table(
+        {
+            "image_id": TEXT,
+            "source": TEXT,
+            "partition": OPEN_TEXT,
+            "label": TEXT,
+            "row": COUNT,
+            "exact_set": COUNT,
+            "duplicate_set": COUNT,
+            "ambiguity": Column("number", missing=True, low=0),
+        },
+        key=("image_id",),
+        prefixes={"votes_": COUNT},
+    ),
+    "dropped": Table({"reason": TEXT, "count": COUNT, "examples": OPEN_TEXT}, key=("reason",)),
+    "labels": Table({"label": TEXT, "matched": COUNT, "assigned": COUNT}, key=("label",)),
+    "overlaps": Table({"first": TEXT, "second": TEXT, "count": COUNT}, key=("first", "second")),
+    # people
+    "people": Table(
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "group": OPEN_TEXT,
+            "value": OPEN_NUMBER,
+            "confidence": OPEN_SHARE,
+            "annotator": OPEN_TEXT,
+        },
+        key=("image_id", "attribute"),
+    ),
+    # training
+    "folds": Table({"image_id": TEXT, "repeat": COUNT, "fold": COUNT}, key=("image_id", "repeat")),
+    "predictions": Table(
+        {
+            "arm": TEXT,
+            "image_id": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "role": ROLE,
+            "true": TEXT,
+            "predicted": TEXT,
+        },
+        prefixes={"p_": SHARE},
+    ),
+    "history": Table(
+        {
+            "arm": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "epoch": COUNT,
+            "train_loss": NUMBER,
+            "train_accuracy": SHARE,
+            "validation_loss": NUMBER,
+            "validation_accuracy": SHARE,
+            "learning_rate": NUMBER,
+            "chosen": Column("integer", low=0, high=1),
+        },
+        key=("arm", "seed", "repeat", "fold", "epoch"),
+    ),
+    "composition": Table(
+        {
+            "arm": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "attribute": TEXT,
+            "group": TEXT,
+            "faces": COUNT,
+            "rows": COUNT,
+        },
+        key=("arm", "seed", "repeat", "fold", "attribute", "group"),
+    ),
+    "runs": Table(
+        {
+            "arm": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "network": TEXT,
+            "parameters": COUNT,
+            "device": TEXT,
+            "precision": TEXT,
+            "torch": TEXT,
+            "epochs": COUNT,
+            "chosen": COUNT,
+            "training_rows": COUNT,
+            "seconds": NUMBER,
+        },
+        key=("arm", "seed", "repeat", "fold"),
+    ),
+    # audit
+    "checks": Table(
+        {"check": TEXT, "arm": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT, "value": TEXT, "verdict": TEXT}
+    ),
+    "group_metrics": Table(
+        HEAD
+        | {"group": TEXT, "class": OPEN_TEXT, "metric": TEXT, "average": OPEN_TEXT, "n": COUNT, "count": OPEN_NUMBER}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}
+    ),
+    "confusion": Table(HEAD | {"group": TEXT, "true": TEXT, "predicted": TEXT, "count": COUNT}),
+    "gaps": Table(
+        HEAD
+        | PAIR
+        | {
+            "metric": TEXT,
+            "class": OPEN_TEXT,
+            "average": OPEN_TEXT,
+            "adjusted_for": OPEN_TEXT,
+            "n_group": COUNT,
+            "n_reference": COUNT,
+        }
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP}
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "primary": FLAG}
+    ),
+    "effects": Table(HEAD | PAIR | {"effect": TEXT} | ESTIMATE | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}),
+    "tests": Table(
+        HEAD
+        | PAIR
+        | {
+            "class": OPEN_TEXT,
+            "test": TEXT,
+            "statistic": OPEN_NUMBER,
+            "df": OPEN_NUMBER,
+            "p_value": OPEN_SHARE,
+            "family": OPEN_TEXT,
+            "p_adjusted": OPEN_SHARE,
+            "adjustment": OPEN_TEXT,
+            "primary": FLAG,
+        }
+    ),
+    "optimism": Table(
+        HEAD | {"group": TEXT, "n": COUNT, "in_sample": OPEN_SHARE, "out_of_fold": OPEN_SHARE, "optimism": GAP}
+    ),
+    "replicates": Table(
+        HEAD
+        | PAIR
+        | {"seed": COUNT, "repeat": COUNT, "fold": OPEN_COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE, "gap": GAP}
+    ),
+    "fold_metrics": Table(
+        {"arm": TEXT, "status": TEXT, "seed": COUNT, "repeat": COUNT, "fold": COUNT, "n": COUNT, "metric": TEXT}
+        | {"average": OPEN_TEXT, "estimate": OPEN_SHARE}
+    ),
+    "annotators": Table({"attribute": TEXT, "group": TEXT, "annotator": OPEN_TEXT, "n": COUNT}),
+    "changes": Table(
+        HEAD
+        | CONTRAST
+        | {"group": TEXT, "n": COUNT, "n11": COUNT, "n10": COUNT, "n01": COUNT, "n00": COUNT}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"test": TEXT, "p_value": OPEN_SHARE, "primary": FLAG}
+    ),
+    "gap_changes": Table(
+        HEAD
+        | CONTRAST
+        | PAIR
+        | {"metric": TEXT, "average": OPEN_TEXT, "gap_before": GAP, "gap_after": GAP}
+        | {"estimate": OPEN_NUMBER, "se": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
+        | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
+        | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "method": OPEN_TEXT, "primary": FLAG}
+    ),
+    "equivalence": Table(
+        HEAD
+        | PAIR
+        | {"margin": OPEN_SHARE, "estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE}
+        | {"p_value": OPEN_SHARE, "smallest_margin": OPEN_SHARE, "method": OPEN_TEXT}
+    ),
+    "verdicts": Table(
+        HEAD
+        | PAIR
+        | {"contrast": OPEN_TEXT, "before": OPEN_TEXT, "after": OPEN_TEXT, "verdict": TEXT}
+        | {"estimate": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER, "confidence": OPEN_SHARE}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "test": OPEN_TEXT}
+        | {"margin": OPEN_SHARE, "smallest_margin": OPEN_SHARE, "minimum_detectable_gap": OPEN_SHARE}
+        | {"n_group": COUNT, "n_reference": COUNT, "accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
+        | {"gap_before": GAP, "gap_after": GAP, "change_group": GAP, "change_reference": GAP}
+        | {"levelling_down": Column("integer", missing=True, low=0, high=1), "lost": OPEN_TEXT, "sentence": TEXT}
+    ),
+}
+
+
+def first_bad(values: pd.Series, column: Column) -> tuple[object, str] | None:
+    """Return the index label of the first value that ``column`` does not allow and what was expected, or None."""
+    lost = values.isna()
+    if not column.missing and lost.any():
+        return lost.idxmax(), "a value in every row"
+    present = values[~lost]
+    if column.kind == "text":
+        if column.values and not (ok := present.isin(column.values)).all():
+            return ok.idxmin(), "one of " + ", ".join(column.values)
+        return None
+    numbers = pd.to_numeric(present, errors="coerce")
+    if (bad := numbers.isna() | np.isinf(numbers.astype("float64"))).any():
+        return bad.idxmax(), "a number"
+    if column.kind == "integer" and (bad := numbers != numbers.round()).any():
+        return bad.idxmax(), "a whole number"
+    if column.low is not None and (bad := numbers < column.low - 1e-9).any():
+        return bad.idxmax(), f"at least {column.low:g}"
+    if column.high is not None and (bad := numbers > column.high + 1e-9).any():
+        return bad.idxmax(), f"at most {column.high:g}"
+    return None
+
+
+def check(frame: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
+    """Return ``frame`` with the column order and types of table ``name``; extra columns follow unchanged.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Row i stands in line i + 2 of a CSV.
+    name : str
+        A key of ``TABLES``.
+    where : str
+        What to call the frame in a message: the file's path.
+
+    Raises
+    ------
+    UserError
+        A column is missing or a value is not allowed (column, line and value are named), or a row's key repeats.
+    """
+    table = TABLES[name]
+    frame = frame.reset_index(drop=True)
+    needed = [c for c, column in table.columns.items() if not column.optional]
+    if absent := [c for c in needed if c not in frame.columns]:
+        raise UserError(
+            f"column {absent[0]!r} is missing (found: {', '.join(map(str, frame.columns))})",
+            where=where,
+            expected=f"the columns {', '.join(needed)}",
+        )
+    columns = {c: column for c, column in table.columns.items() if c in frame.columns}
+    for c in frame.columns:
+        for prefix, column in table.prefixes.items():
+            if c not in columns and str(c).startswith(prefix):
+                columns[c] = column
+    out = {}
+    for c, column in columns.items():
+        if bad := first_bad(frame[c], column):
+            row, expected = bad
+            raise UserError(
+                f"column {c!r}, line {row + 2}: {frame[c][row]!r}",
+                where=where,
+                expected=expected,
+                fix="correct that line and run again",
+            )
+        kind = "number" if column.kind == "integer" and column.missing else column.kind
+        out[c] = frame[c].astype(KINDS[kind])
+    if table.key and (twice := frame.duplicated(list(table.key))).any():
+        row = frame.loc[twice.idxmax()]
+        raise UserError(
+            f"line {twice.idxmax() + 2} repeats {', '.join(f'{k} {row[k]!r}' for k in table.key)}",
+            where=where,
+            expected=f"each {' × '.join(table.key)} once",
+            fix="remove the repeated row",
+        )
+    return pd.DataFrame(out | {c: frame[c] for c in frame.columns if c not in out})
+
+
+def load(
+    path: str | os.PathLike, columns: list[str] | None = None, text: tuple[str, ...] = ("image_id",)
+) -> pd.DataFrame:
+    """Read a CSV or Parquet file by its suffix.
+
+    Parameters
+    ----------
+    columns : list of str, optional
+        Read only these.
+    text : tuple of str
+        Columns of a CSV that stay as written (``007`` is an id, ``NA`` may be a group's name); only an empty cell is
+        missing there.
+
+    Raises
+    ------
+    UserError
+        The file is missing or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path, columns=columns)
+        header = pd.read_csv(path, nrows=0).columns
+        return pd.read_csv(
+            path,
+            usecols=columns,
+            dtype={c: "str" for c in header if c in text},
+            keep_default_na=False,
+            na_values={c: [""] if c in text else ["", "NA", "NaN", "nan"] for c in header},
+            low_memory=False,
+        )
+    except FileNotFoundError:
+        raise UserError("there is no such file", where=str(path)) from None
+    except (ValueError, OSError) as error:  # pandas' parser and pyarrow raise subclasses of these
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"cannot be read ({reason})", where=str(path), expected="a whole CSV or Parquet file with a header"
+        ) from error
+
+
+def read(path: str | os.PathLike, name: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read table ``name`` from a CSV or Parquet file and check it (see :func:`check`).
+
+    ``columns`` limits the read to some columns, which are then not checked.
+    """
+    text = tuple(c for c, column in TABLES[name].columns.items() if column.kind == "text")
+    frame = load(path, columns, text)
+    return frame if columns else check(frame, name, str(path))
+
+
+def write(frame: pd.DataFrame, path: str | os.PathLike, name: str) -> None:
+    """Check ``frame`` as table ``name`` and write it to a CSV or Parquet file, whole or not at all."""
+    frame = check(frame, name, f"table {name} for {path}")
+    with whole(path) as draft:
+        if draft.suffix == ".parquet":
+            frame.to_parquet(draft, index=False, compression="zstd")
+        else:
+            frame.to_csv(draft, index=False, lineterminator="\n")

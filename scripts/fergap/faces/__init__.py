@@ -1,0 +1,1 @@
+"""Which pictures, with which expression?"""

@@ -1,0 +1,107 @@
+"""Picture files of any size and colour as small grey squares."""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fergap.progress import Progress
+
+UNREADABLE, MISSING = "picture cannot be read", "picture file missing"
+BROKEN = (
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ValueError,
+    IndexError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+PER_TASK = 256
+
+
+def grey(image: Image.Image) -> Image.Image:
+    """Return a picture in 8-bit grey (ITU-R 601-2 luma), turned upright as its EXIF says; opacity is left out.
+
+    Raises
+    ------
+    ValueError
+        It has 32-bit pixels, whose range is not known.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(np.round(np.asarray(image) / 257).astype("uint8"))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"mode {image.mode}")
+    return image.convert("L")
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """Return a grey picture at ``size`` × ``size`` pixels; uint8.
+
+    A picture of another size is resized with antialiasing (Lanczos); one that is not square is squeezed, not cropped.
+    """
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def decode(path: Path, size: int) -> np.ndarray | str:
+    """Return a picture file as grey pixels, uint8 of shape (size, size), or why it cannot be."""
+    try:
+        with Image.open(path) as image:
+            return square(grey(image), size)
+    except FileNotFoundError:
+        return MISSING
+    except BROKEN:
+        return UNREADABLE
+
+
+def read_pictures(paths: Sequence[Path], size: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Read picture files.
+
+    Pictures with more pixels than Pillow's limit against decompression bombs (about 89 million) are not read.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (n, size, size)
+        Zeros where a picture cannot be read.
+    reason : ndarray of str, shape (n,)
+        Why not; empty where it can.
+    """
+    pixels = np.zeros((len(paths), size, size), "uint8")
+    reason = np.full(len(paths), "", dtype=object)
+
+    def read_some(start: int) -> int:
+        some = paths[start : start + PER_TASK]
+        for row, path in enumerate(some, start):
+            found = decode(path, size)
+            if isinstance(found, str):
+                reason[row] = found
+            else:
+                pixels[row] = found
+        return len(some)
+
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(threads) as pool,
+        Progress("reading pictures", len(paths), "pictures") as progress,
+    ):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for done in pool.map(read_some, range(0, len(paths), PER_TASK)):
+            progress.step(done)
+    return pixels, reason
+
+
+def resized(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Return grey pictures, uint8 of shape (n, height, width), at ``size`` × ``size`` pixels."""
+    if pixels.shape[1:] == (size, size):
+        return pixels
+    return np.stack([square(Image.fromarray(picture), size) for picture in pixels])

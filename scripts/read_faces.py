@@ -1,0 +1,19 @@
+"""Clean, label and read the faces of the study's source, and find their duplicate sets."""
+
+from fergap.job import job
+
+with job(snakemake.log[0]):
+    from fergap.faces.locations import FILES
+    from fergap.faces.reading import read_faces
+
+    faces = snakemake.params.faces
+    read_faces(
+        faces,
+        dict(zip(FILES[faces["source"]], snakemake.input.files, strict=True)),
+        pixels=snakemake.output.pixels,
+        table=snakemake.output.faces,
+        dropped=snakemake.output.dropped,
+        labels=snakemake.output.labels,
+        overlaps=snakemake.output.overlaps,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,21 @@
+rule annotate_people:
+    input:
+        unpack(people_files),
+        lib=library("people"),
+    output:
+        people=update("results/{study}/people/people.parquet"),
+    log:
+        "logs/{study}/annotate_people.log",
+    benchmark:
+        "logs/{study}/annotate_people.benchmark.tsv"
+    conda:
+        "../envs/people.yaml"
+    threads: people_threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        people=lookup(dpath="people", within=config),
+        seed=lookup(dpath="seed", within=config),
+    script:
+        "../scripts/annotate_people.py"

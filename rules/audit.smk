@@ -1,0 +1,37 @@
+rule audit:
+    input:
+        lib=library("audit"),
+        predictions="results/{study}/training/predictions.parquet",
+        people="results/{study}/people/people.parquet",
+    output:
+        checks=update("results/{study}/audit/checks.csv"),
+        group_metrics=update("results/{study}/audit/group_metrics.csv"),
+        confusion=update("results/{study}/audit/confusion.csv"),
+        gaps=update("results/{study}/audit/gaps.csv"),
+        effects=update("results/{study}/audit/effects.csv"),
+        tests=update("results/{study}/audit/tests.csv"),
+        optimism=update("results/{study}/audit/optimism.csv"),
+        replicates=update("results/{study}/audit/replicates.csv"),
+        fold_metrics=update("results/{study}/audit/fold_metrics.csv"),
+        annotators=update("results/{study}/audit/annotators.csv"),
+        changes=update("results/{study}/audit/changes.csv"),
+        gap_changes=update("results/{study}/audit/gap_changes.csv"),
+        equivalence=update("results/{study}/audit/equivalence.csv"),
+        verdicts=update("results/{study}/audit/verdicts.csv"),
+    log:
+        "logs/{study}/audit.log",
+    benchmark:
+        "logs/{study}/audit.benchmark.tsv"
+    conda:
+        "../envs/audit.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        audit=lookup(dpath="audit", within=config),
+        arms=ARMS,
+        groups=declared_groups(config),
+        seed=lookup(dpath="seed", within=config),
+    script:
+        "../scripts/audit.py"

@@ -1,0 +1,31 @@
+"""Audit every arm's predictions for gaps between groups of people and write every table."""
+
+from fergap.job import job
+
+with job(snakemake.log[0]):
+    import sys
+
+    from fergap import tables
+    from fergap.audit import audit
+
+    settings = snakemake.params.audit
+    found = audit(
+        tables.read(snakemake.input.predictions, "predictions"),
+        tables.read(snakemake.input.people, "people"),
+        attributes=settings["attributes"],
+        reference=settings["reference"],
+        margin=settings["margin"],
+        confidence=settings["confidence"],
+        resamples=settings["resamples"],
+        minimum_faces=settings["minimum_faces"],
+        contrasts=settings["contrasts"],
+        groups=snakemake.params.groups,
+        arms=snakemake.params.arms,
+        seed=snakemake.params.seed,
+    )
+    for name, frame in found.items():
+        tables.write(frame, snakemake.output[name], name)
+    for row in found["checks"].query("verdict == 'look'").itertuples():
+        where = ", ".join(part for part in (row.arm, row.attribute, row.group) if isinstance(part, str))
+        print(f"look at {row.check}{f' ({where})' if where else ''}: {row.value}", file=sys.stderr)
+    print(*found["verdicts"]["sentence"], sep="\n", file=sys.stderr)

@@ -1,0 +1,83 @@
+"""Is the input fit to be audited? One row per check, with what was found and whether to look at it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from statsmodels.stats.proportion import proportions_ztest
+
+from fergap.audit.counts import split
+from fergap.audit.inputs import Arm, Attribute, Sample
+from fergap.audit.settings import Settings
+
+Row = dict[str, Any]
+
+
+def row(check: str, value: str, fine: bool = True, **where: str) -> Row:
+    return {"check": check, "value": value, "verdict": "ok" if fine else "look"} | where
+
+
+def checks(sample: Sample, settings: Settings) -> Iterator[Row]:
+    """Yield the rows of ``checks``."""
+    yield row("faces", f"{len(sample.faces):,}")
+    yield row("classes", ", ".join(sample.classes), len(sample.classes) > 1)
+    yield row("faces without a person", f"{sample.without_person:,}", sample.without_person == 0)
+    yield row("people without a prediction", f"{sample.unpredicted_people:,}", sample.unpredicted_people == 0)
+    yield row("resamples", f"{settings.resamples:,} (seed {settings.seed})")
+    for arm in sample.arms.values():
+        yield from arm_checks(sample, arm)
+    counted = np.logical_or.reduce([arm.covered for arm in sample.arms.values()])
+    for attribute in sample.attributes:
+        yield from attribute_checks(sample, attribute, counted, settings)
+    for contrast in settings.contrasts:
+        before, after = sample.arms[contrast.before], sample.arms[contrast.after]
+        same = bool(np.array_equal(before.fold, after.fold))
+        value = f"{int(before.covered.sum()):,} faces, " + ("same folds" if same else "other folds")
+        yield row(f"pairing: {contrast.name}", value, same, arm=contrast.after)
+
+
+def arm_checks(sample: Sample, arm: Arm) -> Iterator[Row]:
+    """Yield the checks of one arm's predictions."""
+    covered = int(arm.covered.sum())
+    missing = len(sample.faces) - covered
+    yield row("faces without a prediction", f"{missing:,}", missing == 0, arm=arm.name)
+    rows = sample.rows
+    test = rows[(rows["arm"] == arm.name) & (rows["role"] == "test")]
+    count = len(test[["seed", "repeat"]].drop_duplicates())
+    yield row("replicates", f"{count} (tests from seed {arm.seed}, repeat {arm.repeat})", arm=arm.name)
+    right = int((arm.true == arm.predicted)[arm.covered].sum())
+    yield row("accuracy", f"{right:,} of {covered:,}", arm=arm.name)
+    unseen = set(range(len(sample.classes))) - set(arm.true[arm.covered])
+    value = ", ".join(sample.classes[c] for c in sorted(unseen)) or "none"
+    yield row("classes without a face", value, not unseen, arm=arm.name)
+    if arm.name in sample.probabilities:
+        given, other = sample.probabilities[arm.name]
+        value = f"{given:,} rows with probabilities, {other:,} largest for another class than predicted"
+        yield row("probabilities", value, other == 0, arm=arm.name)
+
+
+def attribute_checks(sample: Sample, attribute: Attribute, counted: np.ndarray, settings: Settings) -> Iterator[Row]:
+    """Yield the checks of one attribute: unknown groups, empty cells, whether the annotated faces are like others."""
+    where = {"attribute": attribute.name}
+    unknown = int((counted & (attribute.codes < 0)).sum())
+    yield row("faces of unknown group", f"{unknown:,} of {int(counted.sum()):,}", unknown == 0, **where)
+    reference = attribute.groups[attribute.reference]
+    yield row(
+        "reference", reference + (" (the largest group; none is configured)" if attribute.chosen else ""), **where
+    )
+    first = next(iter(sample.arms.values()))
+    counts = split(first, attribute, len(sample.classes))
+    for g, group in enumerate(attribute.groups):
+        n, support = int(counts.n[g]), counts.support[g]
+        yield row("faces", f"{n:,}", n >= settings.minimum_faces, group=group, **where)
+        few = [f"{sample.classes[c]} ({support[c]})" for c in np.flatnonzero(support < 5)]
+        yield row("classes with fewer than 5 faces", ", ".join(few) or "none", not few, group=group, **where)
+    for arm in sample.arms.values():
+        right = arm.true == arm.predicted
+        known = arm.covered & (attribute.codes >= 0)
+        rest = arm.covered & (attribute.codes < 0)
+        x, n = np.array([right[known].sum(), right[rest].sum()]), np.array([known.sum(), rest.sum()])
+        if n.min() >= settings.minimum_faces and 0 < x.sum() < n.sum():
+            z, p = proportions_ztest(x, n)
+            value = f"{x[0]:,} of {n[0]:,} against {x[1]:,} of {n[1]:,} correct, z = {z:.2f}"
+            yield row("annotated faces against the rest", value, p >= 0.001, arm=arm.name, **where)

@@ -1,0 +1,217 @@
+"""The audit as a whole: from predictions and people to every table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from fergap import tables
+from fergap.audit.annotators import annotators
+from fergap.audit.changes import changes, gap_changes
+from fergap.audit.checks import checks
+from fergap.audit.counts import paired_split, split
+from fergap.audit.fold_metrics import fold_metrics
+from fergap.audit.gaps import effects, equivalence, gaps, tests
+from fergap.audit.groups import confusion, group_metrics
+from fergap.audit.inputs import Sample, make_sample
+from fergap.audit.resampling import resample_change, resample_split
+from fergap.audit.settings import Contrast, Settings, contrasts_of
+from fergap.audit.spread import optimism, replicates
+from fergap.audit.verdicts import change_verdicts, gap_verdicts
+from fergap.errors import UserError
+
+Row = dict[str, Any]
+NAMES = (
+    "checks",
+    "group_metrics",
+    "confusion",
+    "gaps",
+    "effects",
+    "tests",
+    "optimism",
+    "replicates",
+    "fold_metrics",
+    "annotators",
+    "changes",
+    "gap_changes",
+    "equivalence",
+    "verdicts",
+)
+
+
+def adjust(rows: Iterable[Row], by: Sequence[str], method: str) -> None:
+    """Set ``p_adjusted`` and ``adjustment`` of the rows that have a p value, in families of equal ``by``."""
+    families: dict[tuple, list[Row]] = {}
+    for row in rows:
+        if row.get("p_value") is not None and row["p_value"] == row["p_value"]:
+            families.setdefault(tuple(row[c] for c in by), []).append(row)
+    name = {"fdr_bh": "bh"}.get(method, method)
+    for family in families.values():
+        adjusted = multipletests([row["p_value"] for row in family], method=method)[1]
+        for row, p in zip(family, adjusted, strict=True):
+            row |= {"p_adjusted": float(min(p, 1.0)), "adjustment": name}
+
+
+def check_pairing(sample: Sample, contrast: Contrast) -> None:
+    """Raise a UserError unless both arms of a contrast predict the same faces with the same true classes."""
+    before, after = sample.arms[contrast.before], sample.arms[contrast.after]
+    other = before.covered != after.covered
+    if other.any():
+        face = sample.faces[int(other.argmax())]
+        one, not_other = (before, after) if before.covered[other.argmax()] else (after, before)
+        raise UserError(
+            f"arms {before.name!r} and {after.name!r} do not predict the same faces: {int(other.sum()):,} are "
+            f"predicted by one alone, such as {face!r} by {one.name!r} and not by {not_other.name!r}",
+            where="predictions",
+            expected="both arms of a contrast on the same faces",
+            fix="predict the missing faces, or take the contrast out of audit.contrasts",
+        )
+    differs = before.true != after.true
+    if differs.any():
+        i = int(differs.argmax())
+        raise UserError(
+            f"face {sample.faces[i]!r} is {sample.classes[before.true[i]]!r} in arm {before.name!r} and "
+            f"{sample.classes[after.true[i]]!r} in arm {after.name!r} ({int(differs.sum()):,} faces in all)",
+            where="predictions",
+            expected="one true class per face",
+        )
+
+
+def audit(
+    predictions: pd.DataFrame,
+    people: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    reference: Mapping[str, str] | None = None,
+    margin: float = 0.05,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    minimum_faces: int = 10,
+    contrasts: Sequence[Mapping[str, str]] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    arms: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """Audit predictions for gaps between groups of people.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        ``image_id``, ``true``, ``predicted``, and optionally ``arm``, ``seed``, ``repeat``, ``fold``, ``role`` (only
+        ``test`` rows are out of fold) and ``p_<class>``. Each arm's first seed and that seed's smallest repeat carry
+        the tests and intervals; the others appear in the table ``replicates``.
+    people : pandas.DataFrame
+        ``image_id``, ``attribute``, ``group`` (missing where unknown), one row per face and attribute.
+    attributes : sequence of str
+        Attributes to compare by; ``gender*age`` combines two.
+    reference : mapping, optional
+        Attribute → the group that the others are compared with; without one, the largest. A combination's is made of
+        its parts'. A gap is group − reference.
+    margin : float
+        Gaps inside ±margin are equivalent; a fraction in (0, 1).
+    confidence : float
+        Of two-sided intervals; equivalence uses 2 confidence − 1.
+    resamples : int
+        Bootstrap resamples.
+    minimum_faces : int
+        A group with fewer is counted and not compared.
+    contrasts : sequence of mappings
+        ``before`` and ``after`` arms.
+    groups : mapping, optional
+        Attribute → groups that appear even without a face.
+    arms : sequence of str, optional
+        Arms to audit, in order; all of them by default.
+    classes : sequence of str, optional
+        The data set's classes, in order; by default those found.
+    seed : int
+        Every resample derives from it.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        The tables of ``NAMES``, as ``fergap.tables`` describes them; proportions as fractions, nothing rounded.
+
+    Raises
+    ------
+    UserError
+        The input cannot be audited; see :func:`fergap.audit.inputs.make_sample`.
+    """
+    sample = make_sample(
+        predictions,
+        people,
+        attributes=attributes,
+        reference=reference or {},
+        groups=groups or {},
+        arms=arms,
+        classes=classes,
+    )
+    pairs = contrasts_of(contrasts, list(sample.arms))
+    settings = Settings(margin, confidence, resamples, minimum_faces, seed, pairs)
+    for contrast in settings.contrasts:
+        check_pairing(sample, contrast)
+    out: dict[str, list[Row]] = {name: [] for name in NAMES}
+    out["checks"] += checks(sample, settings)
+    out["optimism"] += optimism(sample)
+    out["replicates"] += replicates(sample)
+    out["fold_metrics"] += fold_metrics(sample)
+    out["annotators"] += annotators(people, sample.faces)
+    audit_arms(sample, settings, out)
+    audit_contrasts(sample, settings, out)
+    return {name: as_table(rows, name) for name, rows in out.items()}
+
+
+def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) -> None:
+    """Add every row that concerns one arm alone."""
+    splits = {
+        (arm.name, attribute.name if attribute else "all"): split(arm, attribute, len(sample.classes))
+        for arm in sample.arms.values()
+        for attribute in (None, *sample.attributes)
+    }
+    for (arm, _), counts in splits.items():
+        resampled = resample_split(arm, counts, settings)
+        out["group_metrics"] += group_metrics(arm, counts, sample.classes, resampled, settings)
+        out["confusion"] += confusion(arm, counts, sample.classes)
+        if counts.attribute != "all":
+            out["gaps"] += gaps(arm, counts, sample.classes, resampled, settings)
+            out["tests"] += tests(arm, counts, sample.classes, settings)
+            out["effects"] += effects(arm, counts, settings)
+            out["equivalence"] += equivalence(arm, counts, settings)
+    adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
+    adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
+    tested = {(r["arm"], r["attribute"], r["group"], r["reference"]): r for r in out["tests"] if r["primary"]}
+    for (arm, attribute), counts in splits.items():
+        if attribute != "all":
+            out["verdicts"] += gap_verdicts(arm, counts, tested, settings)
+
+
+def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]]) -> None:
+    """Add every row that compares two arms."""
+    splits = {
+        (contrast, attribute.name if attribute else "all"): paired_split(
+            sample.arms[contrast.before], sample.arms[contrast.after], attribute, len(sample.classes)
+        )
+        for contrast in settings.contrasts
+        for attribute in (None, *sample.attributes)
+    }
+    for (contrast, attribute), counts in splits.items():
+        out["changes"] += changes(contrast, counts, settings)
+        if attribute != "all":
+            out["gap_changes"] += gap_changes(
+                contrast, counts, resample_change(contrast.name, counts, settings), settings
+            )
+    primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
+    for combined in (False, True):  # combinations of attributes are a family of their own
+        adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
+    for (contrast, attribute), counts in splits.items():
+        if attribute != "all":
+            out["verdicts"] += change_verdicts(contrast, counts, tested, settings)
+
+
+def as_table(rows: list[Row], name: str) -> pd.DataFrame:
+    """Return rows as table ``name``: its columns in order, empty ones included, and no others."""
+    columns = tables.TABLES[name].columns
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return tables.check(frame, name, f"table {name}")

@@ -1,0 +1,100 @@
+"""The change of accuracy on the same faces, and the change of the gap: tests and intervals from paired counts."""
+
+import math
+from typing import NamedTuple
+
+from scipy.optimize import brentq
+from scipy.stats import binom, binomtest, t
+
+from fergap.audit.proportions import bonett_price, mover
+
+
+class Pairs(NamedTuple):
+    """Faces right before and after, lost (right before, wrong after), gained, and wrong twice."""
+
+    n11: int
+    n10: int
+    n01: int
+    n00: int
+
+    @property
+    def n(self) -> int:
+        return sum(self)
+
+    @property
+    def change(self) -> float:
+        """Accuracy after − accuracy before."""
+        return (self.n01 - self.n10) / self.n
+
+    @property
+    def variance(self) -> float:
+        """Variance of the change per face, (b + c)/n − ((c − b)/n)², with divisor n."""
+        return (self.n10 + self.n01) / self.n - self.change**2
+
+
+class Difference(NamedTuple):
+    """A difference of two changes with its standard error, interval and test."""
+
+    estimate: float
+    se: float
+    ci_low: float
+    ci_high: float
+    statistic: float
+    df: float
+    p_value: float
+
+
+def mcnemar_exact(lost: int, gained: int) -> float:
+    """Return McNemar's exact two-sided p; 1 when no face changed."""
+    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
+
+
+def mcnemar_midp(lost: int, gained: int) -> float:
+    """Return McNemar's mid-p (Fagerland, Lydersen & Laake 2013); 1 when no face changed."""
+    if lost + gained == 0:
+        return 1.0
+    point = float(binom.pmf(min(lost, gained), lost + gained, 0.5))
+    return 1 - point / 2 if lost == gained else mcnemar_exact(lost, gained) - point
+
+
+def welch(group: Pairs, reference: Pairs, confidence: float) -> Difference:
+    """Return Welch's t on the change per face (−1, 0, 1), group − reference.
+
+    The same as ``scipy.stats.ttest_ind(equal_var=False)`` on the faces, from counts.
+    """
+    parts = [pairs.variance / (pairs.n - 1) for pairs in (group, reference)]
+    estimate, se = group.change - reference.change, math.sqrt(sum(parts))
+    if se == 0:
+        return Difference(estimate, se, math.nan, math.nan, math.nan, math.nan, math.nan)
+    df = sum(parts) ** 2 / sum(v**2 / (pairs.n - 1) for v, pairs in zip(parts, (group, reference), strict=True))
+    half = se * float(t.isf((1 - confidence) / 2, df))
+    statistic = estimate / se
+    return Difference(
+        estimate, se, estimate - half, estimate + half, statistic, df, float(2 * t.sf(abs(statistic), df))
+    )
+
+
+def mover_change(group: Pairs, reference: Pairs, confidence: float) -> Difference:
+    """Return the MOVER interval of the difference of changes on Bonett–Price limits; conservative in small cells.
+
+    Its p value is the level at which the interval just reaches 0.
+    """
+    estimate = group.change - reference.change
+
+    def interval(level: float) -> tuple[float, float]:
+        limits = [bonett_price(pairs.n10, pairs.n01, pairs.n, level) for pairs in (group, reference)]
+        return mover(group.change, limits[0], reference.change, limits[1])
+
+    def reach(level: float) -> float:
+        low, high = interval(level)
+        return low if estimate > 0 else -high
+
+    low, high = interval(confidence)
+    if estimate == 0 or reach(1e-9) <= 0:
+        p = 1.0
+    elif reach(1 - 1e-12) >= 0:
+        p = 1e-12
+    else:
+        p = 1 - brentq(reach, 1e-9, 1 - 1e-12, xtol=1e-13)
+    se = math.sqrt(sum(pairs.variance / pairs.n for pairs in (group, reference)))
+    return Difference(estimate, se, low, high, math.nan, math.nan, p)

@@ -1,0 +1,67 @@
+"""Bootstrap replicates of every metric of every group, for one arm and for the change between two."""
+
+import numpy as np
+
+from fergap.audit.bootstrap import Replicates, bootstrap
+from fergap.audit.classification import accuracy, averages, per_class
+from fergap.audit.counts import PairedSplit, Split
+from fergap.audit.settings import BOOTSTRAP_FACES, Settings
+from fergap.seeds import generator
+
+Metric = tuple[str, str]
+AVERAGED: list[Metric] = [
+    ("precision", "macro_all"),
+    ("precision", "macro_common"),
+    ("precision", "weighted"),
+    ("recall", "macro_all"),
+    ("recall", "macro_common"),
+    ("f1", "macro_all"),
+    ("f1", "macro_common"),
+    ("f1", "weighted"),
+    ("balanced_accuracy", "macro_present"),
+]
+GAP_METRICS: list[Metric] = [("accuracy", ""), *((m, "macro_common") for m in ("precision", "recall", "f1"))]
+
+
+def group_statistics(table: np.ndarray, common: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return accuracy, the averaged metrics in the order of ``AVERAGED`` and F1 by class, as (…, metrics)."""
+    averaged = averages(table, common, present)
+    columns = [accuracy(table), *(averaged[m] for m in AVERAGED), *np.moveaxis(per_class(table)[2], -1, 0)]
+    return np.stack(columns, -1)
+
+
+def gap_statistics(table: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Return the metrics of ``GAP_METRICS`` as (…, metrics)."""
+    averaged = averages(table, common, common)
+    return np.stack([accuracy(table), *(averaged[m] for m in GAP_METRICS[1:])], -1)
+
+
+def resample_split(arm: str, split: Split, settings: Settings) -> list[Replicates | None]:
+    """Return each group's replicates of :func:`group_statistics`, or None for a group too small to resample."""
+    common = split.common(settings.minimum_faces)
+
+    def one(g: int) -> Replicates | None:
+        table = split.table[g]
+        if table.sum() < BOOTSTRAP_FACES:
+            return None
+        present = table.sum(1) > 0
+        stream = generator(settings.seed, "audit", arm, split.attribute, split.groups[g])
+        return bootstrap(table, lambda t: group_statistics(t, common, present), settings.resamples, stream)
+
+    return [one(g) for g in range(len(split.groups))]
+
+
+def resample_change(contrast: str, split: PairedSplit, settings: Settings) -> list[Replicates | None]:
+    """Return each group's replicates of the change (after − before) of ``GAP_METRICS``."""
+    common = split.before.common(settings.minimum_faces)
+
+    def change(t: np.ndarray) -> np.ndarray:
+        return gap_statistics(t.sum(-2), common) - gap_statistics(t.sum(-1), common)
+
+    def one(g: int) -> Replicates | None:
+        if split.table[g].sum() < BOOTSTRAP_FACES:
+            return None
+        stream = generator(settings.seed, "audit", contrast, split.attribute, split.groups[g])
+        return bootstrap(split.table[g], change, settings.resamples, stream)
+
+    return [one(g) for g in range(len(split.groups))]

@@ -1,0 +1,123 @@
+"""What the reader should take away: one verdict per gap, and one per change of a gap."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fergap.audit.changes import gap_change
+from fergap.audit.counts import PairedSplit, Split
+from fergap.audit.gaps import answers, bounds, pairs
+from fergap.audit.power import minimum_detectable_change, minimum_detectable_gap
+from fergap.audit.proportions import bonett_price, newcombe
+from fergap.audit.sentences import change_sentence, gap_sentence
+from fergap.audit.settings import Contrast, Settings
+
+Row = dict[str, Any]
+
+
+def certified(interval: tuple[float, float], margin: float) -> bool:
+    """Return whether the interval lies inside ±margin."""
+    return -margin < interval[0] and interval[1] < margin
+
+
+def sizes(split: Split, g: int, r: int) -> Row:
+    x1, n1, x0, n0 = answers(split, g, r)
+    return {
+        "n_group": n1,
+        "n_reference": n0,
+        "accuracy_group": x1 / n1 if n1 else math.nan,
+        "accuracy_reference": x0 / n0 if n0 else math.nan,
+    }
+
+
+def gap_verdicts(
+    arm: str, split: Split, tested: Mapping[tuple[str, str, str, str], Row], settings: Settings
+) -> Iterator[Row]:
+    """Yield the verdict on each gap of one arm and attribute.
+
+    *equivalent*: the interval at confidence 1 − 2α lies inside the margin (also when a small gap is significant);
+    *gap*: it does not and the adjusted p of the primary test is below α; *undecided*: neither.
+
+    Parameters
+    ----------
+    tested : mapping
+        (arm, attribute, group, reference) → the adjusted row of the primary test.
+    """
+    for g, r, row in pairs(arm, split, settings):
+        test = tested[arm, split.attribute, row["group"], row["reference"]]
+        row |= {c: test.get(c) for c in ("p_value", "p_adjusted", "adjustment", "test", "status")}
+        row |= sizes(split, g, r) | {"margin": settings.margin, "confidence": settings.confidence}
+        row["verdict"] = "not estimable"
+        if row["status"] == "ok":
+            x1, n1, x0, n0 = answers(split, g, r)
+            narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
+            row |= {"estimate": x1 / n1 - x0 / n0, "smallest_margin": max(map(abs, narrow))}
+            row |= bounds(newcombe(x1, n1, x0, n0, settings.confidence))
+            row["minimum_detectable_gap"] = minimum_detectable_gap(n1, x0 / n0, n0, settings.confidence)
+            if certified(narrow, settings.margin):
+                row["verdict"] = "equivalent"
+            else:
+                row["verdict"] = "gap" if row["p_adjusted"] < settings.alpha else "undecided"
+        yield row | {"sentence": gap_sentence(row)}
+
+
+def change_verdicts(
+    contrast: Contrast, split: PairedSplit, tested: Mapping[tuple[str, str, str, str], Row], settings: Settings
+) -> Iterator[Row]:
+    """Yield the verdict on each gap's change in one contrast and attribute.
+
+    The gap changed if the interval of its change excludes 0 and the adjusted p is below α; which way is decided by its
+    size before and after. It is equivalent after if its interval at confidence 1 − 2α lies inside the margin.
+    """
+    for g, r, row in pairs(contrast.after, split.after, settings):
+        row |= {"contrast": contrast.name, "before": contrast.before, "after": contrast.after}
+        row |= sizes(split.after, g, r) | {"margin": settings.margin, "confidence": settings.confidence}
+        change = tested[contrast.name, split.attribute, row["group"], row["reference"]]
+        row |= {c: change.get(c) for c in ("p_value", "p_adjusted", "adjustment", "status")}
+        row["verdict"] = "not estimable"
+        if row["status"] == "ok":
+            group, reference = split.pairs_of(g), split.pairs_of(r)
+            method, found = gap_change(group, reference, settings.confidence)
+            x1, n1, x0, n0 = answers(split.after, g, r)
+            b1, _, b0, _ = answers(split.before, g, r)
+            narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
+            row |= {"estimate": found.estimate, "test": {"welch": "Welch test"}.get(method, "MOVER interval")}
+            row |= bounds((found.ci_low, found.ci_high))
+            row |= {"gap_before": b1 / n1 - b0 / n0, "gap_after": x1 / n1 - x0 / n0}
+            row |= {"change_group": group.change, "change_reference": reference.change}
+            row |= {"smallest_margin": max(map(abs, narrow)), "equivalent_after": certified(narrow, settings.margin)}
+            row["minimum_detectable_gap"] = min(1.0, minimum_detectable_change(found.se, settings.confidence))
+            row["verdict"] = change_verdict(row, settings.alpha)
+            row |= levelling(row, split, g, r, settings)
+        yield row | {"sentence": change_sentence(row)}
+
+
+def change_verdict(row: Row, alpha: float) -> str:
+    """Return the verdict on a gap's change from its interval, adjusted p, and size before and after."""
+    changed = (row["ci_low"] > 0 or row["ci_high"] < 0) and row["p_adjusted"] < alpha
+    if changed and abs(row["gap_after"]) > abs(row["gap_before"]):
+        return "widened"
+    if changed:
+        return "narrowed and equivalent" if row["equivalent_after"] else "narrowed, not shown equivalent"
+    return "equivalent, change not shown" if row["equivalent_after"] else "no change shown"
+
+
+def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) -> Row:
+    """Return whether a gap got smaller because the better group lost, and the groups that lost.
+
+    A group lost if the interval of its change lies below 0. It is levelling down if the gap got smaller and the group
+    that was better before lost; also if a gap that narrowed owes at least half of that to the better group's fall.
+    """
+    lost = []
+    for i in (g, r):
+        counts = split.pairs_of(i)
+        if bonett_price(counts.n10, counts.n01, counts.n, settings.confidence)[1] < 0:
+            lost.append(split.groups[i])
+    better = g if row["gap_before"] > 0 else r
+    fall = -split.pairs_of(better).change
+    shrinkage = abs(row["gap_before"]) - abs(row["gap_after"])
+    mostly = row["verdict"].startswith("narrowed") and fall >= shrinkage / 2
+    down = shrinkage > 0 and (split.groups[better] in lost or mostly)
+    if down and split.groups[better] not in lost:
+        lost.append(split.groups[better])
+    return {"levelling_down": int(down), "lost": "; ".join(lost) or None}

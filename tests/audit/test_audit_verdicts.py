@@ -1,0 +1,104 @@
+"""Verdicts and sentences on tables whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fergap.audit import audit
+from fergap.audit.sentences import interval, p_value, percent, points, whole_percent
+
+
+def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **more) -> dict[str, pd.DataFrame]:
+    """Audit faces of one class and one other, from the counts n11, n10, n01, n00 of each group."""
+    right = np.array([[1, 1], [1, 0], [0, 1], [0, 0]]).repeat
+    pairs = np.concatenate([right(child, 0), right(adult, 0)])
+    ids = [f"face{i}" for i in range(len(pairs))]
+    true = np.where(np.arange(len(pairs)) % 2, "calm", "angry")
+    other = np.where(true == "calm", "angry", "calm")
+    arms = [
+        pd.DataFrame({"arm": arm, "image_id": ids, "true": true, "predicted": np.where(pairs[:, i] == 1, true, other)})
+        for i, arm in enumerate(("baseline", "treated"))
+    ]
+    group = np.repeat(["child", "adult"], [sum(child), sum(adult)])
+    people = pd.DataFrame({"image_id": ids, "attribute": "age", "group": group})
+    options = {"attributes": ["age"], "reference": {"age": "adult"}, "margin": 0.05, "resamples": 200} | more
+    return audit(pd.concat(arms), people, contrasts=[{"before": "baseline", "after": "treated"}], **options)
+
+
+@pytest.mark.parametrize(
+    ("child", "adult", "verdict", "levelling"),
+    [
+        ((600, 10, 150, 240), (1600, 20, 20, 360), "narrowed, not shown equivalent", 0),
+        ((3000, 50, 950, 1000), (8000, 100, 100, 1800), "narrowed and equivalent", 0),
+        ((4000, 40, 40, 920), (8000, 100, 100, 1800), "equivalent, change not shown", 0),
+        ((60, 6, 8, 26), (160, 12, 11, 17), "no change shown", 0),
+        ((3500, 500, 30, 970), (8000, 100, 100, 1800), "widened", 0),
+        ((600, 10, 12, 378), (1100, 500, 20, 380), "narrowed, not shown equivalent", 1),
+    ],
+)
+def test_verdict_on_a_change(child, adult, verdict, levelling):
+    found = study(child, adult)["verdicts"].iloc[-1]
+    assert found["contrast"] == "baseline to treated"
+    assert found["verdict"] == verdict
+    assert found["levelling_down"] == levelling
+    if levelling:
+        assert found["lost"] == "adult"
+        assert "levelling down, adult faces lost" in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("child", "adult", "verdict"),
+    [
+        ((600, 0, 0, 400), (1600, 0, 0, 400), "gap"),
+        ((3900, 0, 0, 1100), (8000, 0, 0, 2000), "equivalent"),  # significant, and inside the margin
+        ((75, 0, 0, 25), (160, 0, 0, 40), "undecided"),
+        ((4, 0, 0, 3), (160, 0, 0, 40), "not estimable"),
+        ((20, 0, 0, 0), (200, 0, 0, 0), "undecided"),  # all right in both, and too few to certify the margin
+    ],
+)
+def test_verdict_on_a_gap(child, adult, verdict):
+    out = study(child, adult)
+    found = out["verdicts"].iloc[0]
+    assert found["verdict"] == verdict
+    if verdict == "equivalent":
+        assert found["p_value"] < 0.05
+
+
+def test_a_gap_that_is_not_significant_is_never_called_absent():
+    for row in study((75, 3, 4, 18), (160, 5, 6, 29))["verdicts"].itertuples():
+        assert "no difference" not in row.sentence
+        assert "no gap" not in row.sentence
+
+
+def test_sentences_carry_the_numbers_of_their_row():
+    out = study((600, 10, 150, 240), (1600, 20, 20, 360))["verdicts"]
+    assert out["sentence"][0] == (
+        "With baseline, child faces were recognised 20.0 points less often than adult faces "
+        "(61.0 % against 81.0 %, n 1,000 and 2,000; 95 % CI −23.5 to −16.5; class-stratified exact test, "
+        "Holm-adjusted p < 0.001): a gap. "
+        "The smallest gap this sample could have shown at 80 % power is 4.4 points."
+    )
+    assert out["sentence"].iloc[-1] == (
+        "From baseline to treated, the gap between child faces and adult faces went from −20.0 to −6.0 points "
+        "(change 14.0, 95 % CI 11.6 to 16.4; Welch test, Holm-adjusted p < 0.001): it narrowed, but equivalence is "
+        "not shown (the smallest margin that the data certify is 8.7 points). Accuracy rose by 14.0 points for child "
+        "faces and stayed the same for adult faces. The smallest change of the gap this sample could have shown at "
+        "80 % power is 3.4 points."
+    )
+
+
+def test_numbers_as_printed():
+    assert points(-0.0412) == "−4.1"
+    assert points(-0.0001) == "0.0"
+    assert points(-0.0412, signed=False) == "4.1"
+    assert percent(0.516) == "51.6 %"
+    assert whole_percent(0.95) == "95 %"
+    assert whole_percent(0.975) == "97.5 %"
+    assert interval(-0.0655, 0.016) == "−6.6 to 1.6"
+    assert [p_value(p) for p in (0.0009, 0.037, 0.0005, 1.0, 0.9994)] == [
+        "p < 0.001",
+        "p = 0.037",
+        "p < 0.001",
+        "p > 0.999",
+        "p = 0.999",
+    ]

@@ -1,0 +1,118 @@
+"""The state of a network in training, kept after every epoch so that a killed run loses at most one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fergap.files import whole
+
+# one entry holds everything: the order of several is not fixed in the file, and equal runs end in equal bytes
+ENTRY = "fergap"
+
+
+def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping, path: Path) -> None:
+    """Write tensors and what is said ``about`` them (JSON) to a safetensors file, whole or not at all."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole(path) as draft:
+        save_file(plain, draft, metadata={ENTRY: json.dumps(about, sort_keys=True)})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Read what :func:`save_tensors` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged or holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[ENTRY])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path.name} is damaged or no file of this program ({error})") from error
+
+
+def fingerprint(parts: Mapping) -> str:
+    """Return SHA-256 of ``parts`` as JSON, in hexadecimal."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def save_checkpoint(
+    path: Path,
+    owner: str,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: Mapping[str, torch.Tensor],
+    progress: Mapping,
+) -> None:
+    """Write the state after an epoch.
+
+    Parameters
+    ----------
+    owner : str
+        Fingerprint of everything that decides the result.
+    best : mapping
+        The model's state after the best epoch so far.
+    progress : mapping
+        Epochs done, history and the like, as JSON can hold it.
+    """
+    tensors = {f"model/{name}": t for name, t in model.state_dict().items()}
+    tensors |= {f"best/{name}": t for name, t in best.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{key}": t for key, t in state.items() if t is not None}
+    about = {"owner": owner, "digest": _digest(tensors), "progress": dict(progress)}
+    save_tensors(tensors, about, path)
+
+
+def load_checkpoint(
+    path: Path, owner: str, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, torch.Tensor], dict]:
+    """Put the state after the last whole epoch into ``model`` and ``optimizer``.
+
+    Returns
+    -------
+    best : dict
+        The model's state after the best epoch so far.
+    progress : dict
+        As it was saved.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or belongs to another arm, recipe, data set, seed or version; nothing is changed then.
+    """
+    tensors, about = load_tensors(path)
+    if not isinstance(about, dict) or about.get("owner") != owner:
+        raise ValueError(f"{path.name} belongs to another configuration, data set or version")
+    if about["digest"] != _digest(tensors):
+        raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
+    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, rest = name.split("/", 1)
+        parts[part][rest] = tensor
+    model.load_state_dict(parts["model"])
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in parts["optimizer"].items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for weight, values in optimizer.state.items():
+        for key, value in values.items():
+            if value.shape == weight.shape:
+                # in the weight's own memory order, else the next steps round differently
+                values[key] = torch.empty_like(weight).copy_(value)
+    return parts["best"], about["progress"]

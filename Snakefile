@@ -1,0 +1,29 @@
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/faces.smk"
+include: "rules/people.smk"
+include: "rules/training.smk"
+include: "rules/audit.smk"
+include: "rules/paper.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        collect(
+            "results/{study}/paper/paper.{format}",
+            study=STUDY,
+            format=config["paper"]["formats"],
+        ),
+    localrule: True
+
+
+onsuccess:
+    print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"]))

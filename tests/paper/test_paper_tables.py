@@ -110,6 +110,10 @@ def test_n_is_in_every_row_and_minus_signs_are_true(results, maker):
     assert not re.search(r"(?<![\w-])-\d", "\n".join(text.splitlines()[2:]))
 
 
+def test_pictures_left_out_are_named(results):
+    assert cells(tables.dropped(results))[0] == [name("NF > 0"), "50", "a, b"]
+
+
 def test_gaps_are_the_table_s_own_numbers(results):
     shown = cells(tables.gaps(results))
     for row, line in zip(results.gaps().itertuples(), shown, strict=True):

@@ -80,8 +80,8 @@ def test_environments_are_pinned_to_the_lock(root: Path) -> None:
             assert lock[name] == version, (path, package)
 
 
-def test_the_plan_of_the_demo_and_the_linter(root: Path, snakemake: Run) -> None:
-    plan = snakemake(root, "--dry-run", "--quiet", "host", "--directory", "/tmp/nowhere-yet")
+def test_the_plan_of_the_demo_and_the_linter(root: Path, tmp_path: Path, snakemake: Run) -> None:
+    plan = snakemake(root, "--dry-run", "--quiet", "host", "--directory", str(tmp_path))
     assert plan.returncode == 0, plan.stdout
     assert "train_folds" in plan.stdout
     lint = snakemake(root, "--lint")

@@ -54,10 +54,11 @@ def find(table: pd.DataFrame, **values: object) -> object | None:
 
 
 def dropped(results: Results) -> str:
-    """Return what the cleaning removed: one row per reason that occurred."""
+    """Return what the cleaning removed: one row per reason that occurred, with the names of some of the pictures."""
     rows = results.table("dropped")
-    rows = rows[rows["count"] > 0]
-    return pipe(["reason", "pictures"], [[name(r.reason), count(r.count_)] for r in renamed(rows)], "lr")
+    rows = rows[rows["count"] > 0].fillna({"examples": ""})
+    cells = [[name(r.reason), count(r.count_), name(r.examples)] for r in renamed(rows)]
+    return pipe(["reason", "pictures", "among them"], cells, "lrl")
 
 
 def renamed(rows: pd.DataFrame) -> list[object]:

@@ -48,11 +48,10 @@ def job(log: str | os.PathLike) -> Iterator[None]:
         try:
             yield
         except UserError as error:
-            # the log alone: Snakemake shows it below the failed rule, and twice would be once too often
-            print(f"error: {error}", file=file)
+            print(f"error: {error}", file=sys.stderr)
             raise SystemExit(1) from None
         except Exception:
-            traceback.print_exc(file=file)
+            traceback.print_exc(file=sys.stderr)
             raise SystemExit(1) from None
         finally:
             sys.stderr = terminal

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pingouin
 import pytest
 from oracle_cases import ARMS, DATASETS, answers, faces
 from scipy.stats import ttest_ind
@@ -117,7 +118,7 @@ def test_paired_changes_equal_r(name):
 
 @pytest.mark.parametrize("attribute", ["gender", "age"])
 @pytest.mark.parametrize("name", DATASETS)
-def test_change_of_a_gap_equals_r_and_scipy(name, attribute):
+def test_change_of_a_gap_equals_r_scipy_and_pingouin(name, attribute):
     r = answers()["datasets"][name]["paired"][attribute]
     frame = faces(name)
     change = (frame["true"] == frame["pred_after"]).astype(int) - (frame["true"] == frame["pred_before"]).astype(int)
@@ -133,6 +134,8 @@ def test_change_of_a_gap_equals_r_and_scipy(name, attribute):
     assert found.statistic == pytest.approx(expected.statistic, rel=1e-9)
     assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
     assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected.confidence_interval(0.95)), rel=1e-9)
+    other = pingouin.ttest(*(change[frame[attribute] == g] for g in groups), correction=True).iloc[0]
+    assert (found.statistic, found.df) == pytest.approx((other["T"], other["dof"]), rel=1e-9)
 
 
 def test_mover_p_is_the_level_at_which_its_interval_reaches_zero():

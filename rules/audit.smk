@@ -3,13 +3,20 @@ rule audit:
         lib=library("audit"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
+        faces=branch(
+            HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
+        ),
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
         confusion=update("results/{study}/audit/confusion.csv"),
         gaps=update("results/{study}/audit/gaps.csv"),
         effects=update("results/{study}/audit/effects.csv"),
+        decomposition=update("results/{study}/audit/decomposition.csv"),
+        pairwise=update("results/{study}/audit/pairwise.csv"),
+        models=update("results/{study}/audit/models.csv"),
         tests=update("results/{study}/audit/tests.csv"),
+        fairness=update("results/{study}/audit/fairness.csv"),
         optimism=update("results/{study}/audit/optimism.csv"),
         replicates=update("results/{study}/audit/replicates.csv"),
         fold_metrics=update("results/{study}/audit/fold_metrics.csv"),
@@ -18,6 +25,13 @@ rule audit:
         gap_changes=update("results/{study}/audit/gap_changes.csv"),
         equivalence=update("results/{study}/audit/equivalence.csv"),
         verdicts=update("results/{study}/audit/verdicts.csv"),
+        power=update("results/{study}/audit/power.csv"),
+        label_noise=update("results/{study}/audit/label_noise.csv"),
+        clusters=update("results/{study}/audit/clusters.csv"),
+        size_matched=update("results/{study}/audit/size_matched.csv"),
+        multiplicity=update("results/{study}/audit/multiplicity.csv"),
+        models_compared=update("results/{study}/audit/models_compared.csv"),
+        not_estimable=update("results/{study}/audit/not_estimable.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

@@ -9,9 +9,13 @@ with job(snakemake.log[0]):
     from fergap.audit import audit
 
     settings = snakemake.params.audit
+    people = tables.read(snakemake.input.people, "people")
+    clusters = None
+    if snakemake.input.faces and "cluster_id" not in people.columns:
+        clusters = tables.read(snakemake.input.faces, "faces").set_index("image_id")["duplicate_set"]
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
-        tables.read(snakemake.input.people, "people"),
+        people,
         attributes=settings["attributes"],
         reference=settings["reference"],
         margin=settings["margin"],
@@ -21,6 +25,8 @@ with job(snakemake.log[0]):
         contrasts=settings["contrasts"],
         groups=snakemake.params.groups,
         arms=snakemake.params.arms,
+        bootstrap=settings["bootstrap"],
+        clusters=clusters,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

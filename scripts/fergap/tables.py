@@ -92,6 +92,7 @@ TABLES = {
             "value": OPEN_NUMBER,
             "confidence": OPEN_SHARE,
             "annotator": OPEN_TEXT,
+            "cluster_id": Column("text", missing=True, optional=True),
         },
         key=("image_id", "attribute"),
     ),
@@ -181,6 +182,7 @@ TABLES = {
         }
         | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP}
         | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "primary": FLAG}
+        | {"resampling": OPEN_TEXT, "error_low": OPEN_NUMBER, "error_high": OPEN_NUMBER}
     ),
     "effects": Table(HEAD | PAIR | {"effect": TEXT} | ESTIMATE | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}),
     "tests": Table(
@@ -197,6 +199,15 @@ TABLES = {
             "adjustment": OPEN_TEXT,
             "primary": FLAG,
         }
+    ),
+    "fairness": Table(
+        HEAD
+        | {"metric": TEXT, "class": OPEN_TEXT, "summary": OPEN_TEXT, "groups": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "statistic": OPEN_NUMBER}
+        | {"expected_without_gap": OPEN_NUMBER, "excess": OPEN_NUMBER, "p_value": OPEN_SHARE, "family": OPEN_TEXT}
+        | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "decided_by": OPEN_TEXT}
+        | {"highest": OPEN_TEXT, "lowest": OPEN_TEXT, "n": COUNT, "left_out": OPEN_TEXT}
     ),
     "optimism": Table(
         HEAD | {"group": TEXT, "n": COUNT, "in_sample": OPEN_SHARE, "out_of_fold": OPEN_SHARE, "optimism": GAP}
@@ -244,6 +255,69 @@ TABLES = {
         | {"n_group": COUNT, "n_reference": COUNT, "accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
         | {"gap_before": GAP, "gap_after": GAP, "change_group": GAP, "change_reference": GAP}
         | {"levelling_down": Column("integer", missing=True, low=0, high=1), "lost": OPEN_TEXT, "sentence": TEXT}
+        | {"simpson": Column("integer", missing=True, low=0, high=1)}
+    ),
+    "decomposition": Table(HEAD | PAIR | {"component": TEXT, "class": OPEN_TEXT, "estimate": GAP}),
+    "pairwise": Table(
+        HEAD
+        | PAIR
+        | {"n_group": COUNT, "n_reference": COUNT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
+        | {"simultaneous_low": GAP, "simultaneous_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE, "family": OPEN_TEXT}
+        | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+    ),
+    "models": Table(
+        HEAD
+        | {"model": TEXT, "term": TEXT, "quantity": TEXT, "estimate": OPEN_NUMBER, "se": OPEN_NUMBER}
+        | {"ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER, "confidence": OPEN_SHARE}
+        | {"statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
+    ),
+    "power": Table(
+        HEAD
+        | PAIR
+        | {"question": TEXT, "method": TEXT, "gap": OPEN_SHARE, "margin": OPEN_SHARE, "power": OPEN_SHARE}
+        | {"n_group": COUNT, "n_reference": COUNT, "accuracy_reference": OPEN_SHARE}
+        | {"comparisons": COUNT, "confidence": OPEN_SHARE}
+    ),
+    "label_noise": Table(
+        HEAD
+        | PAIR
+        | {"scenario": TEXT, "sensitivity": OPEN_SHARE, "specificity": OPEN_SHARE, "share": OPEN_SHARE}
+        | {"ppv_group": OPEN_SHARE, "ppv_reference": OPEN_SHARE, "ppv_sum": OPEN_NUMBER, "attenuation": OPEN_NUMBER}
+        | {"n_group": COUNT, "n_reference": COUNT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
+        | {"confidence": OPEN_SHARE}
+    ),
+    "clusters": Table(
+        HEAD
+        | {"group": TEXT, "reference": OPEN_TEXT, "quantity": TEXT, "n": COUNT, "clusters": COUNT}
+        | {"largest": OPEN_COUNT, "se_independent": OPEN_NUMBER, "se_clustered": OPEN_NUMBER}
+        | {"design_effect": OPEN_NUMBER, "effective_n": OPEN_NUMBER, "note": OPEN_TEXT}
+    ),
+    "size_matched": Table(
+        HEAD
+        | PAIR
+        | {"metric": TEXT, "average": OPEN_TEXT, "n_group": COUNT, "n_reference": COUNT}
+        | {"value_group": OPEN_SHARE, "value_reference": OPEN_SHARE, "matched_mean": OPEN_SHARE}
+        | {"range_low": OPEN_SHARE, "range_high": OPEN_SHARE, "gap": GAP, "gap_matched": GAP}
+        | {"monte_carlo_error": OPEN_NUMBER, "draws": OPEN_COUNT, "confidence": OPEN_SHARE, "p_value": OPEN_SHARE}
+    ),
+    "multiplicity": Table(
+        {"table": TEXT, "family": TEXT, "m": COUNT, "arm": OPEN_TEXT, "contrast": OPEN_TEXT, "attribute": OPEN_TEXT}
+        | {"group": OPEN_TEXT, "reference": OPEN_TEXT, "metric": OPEN_TEXT, "class": OPEN_TEXT, "summary": OPEN_TEXT}
+        | {"statistic": OPEN_NUMBER}
+        | {"p_value": SHARE, "p_adjusted": SHARE, "method": TEXT, "draws": OPEN_COUNT, "status": TEXT}
+    ),
+    "models_compared": Table(
+        {"arms": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "test": TEXT, "unit": TEXT, "n": COUNT}
+        | {"lost": OPEN_COUNT, "gained": OPEN_COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
+        | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "primary": FLAG, "note": OPEN_TEXT, "status": TEXT}
+    ),
+    "not_estimable": Table(
+        {"table": TEXT, "arm": OPEN_TEXT, "contrast": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT}
+        | {"reference": OPEN_TEXT, "class": OPEN_TEXT, "metric": OPEN_TEXT, "average": OPEN_TEXT}
+        | {"method": OPEN_TEXT, "reason": TEXT}
     ),
 }
 

@@ -80,7 +80,7 @@ def test_gaps_effects_tests_and_equivalence_equal_r(name, arm, attribute):
     assert gap[["estimate", "ci_low", "ci_high"]].tolist() == pytest.approx(
         [two["gap"], *two["newcombe_formula"]], abs=1e-9
     )
-    adjusted = row(out["gaps"], adjusted_for="class", **pair)
+    adjusted = row(out["gaps"], adjusted_for="class", method="mantel-haenszel", **pair)
     assert adjusted["estimate"] == pytest.approx(strata["mh_rd_metafor"]["estimate"], abs=1e-9)
     for label, expected in strata["per_class"].items():
         recall = row(out["gaps"], metric="recall", **pair, **{"class": label})

@@ -6,7 +6,7 @@ groups is the difference of their draws.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -64,6 +64,17 @@ class Replicates:
         a = self.acceleration()[metric]
         z = z0 + norm.ppf([(1 - confidence) / 2, (1 + confidence) / 2])
         low, high = np.quantile(values, norm.cdf(z0 + z / (1 - a * z)))
+        return float(low), float(high)
+
+    def monte_carlo_error(self, method: str, metric: int, confidence: float, batches: int = 20) -> tuple[float, float]:
+        """Return the standard error of each endpoint that another seed would change it by.
+
+        The interval of each of ``batches`` parts of the resamples, and their standard deviation over √batches.
+        ``method`` is ``percentile``, ``basic`` or ``bca``.
+        """
+        parts = np.array_split(self.values, min(batches, len(self.values)))
+        ends = [getattr(replace(self, values=part), method)(metric, confidence) for part in parts]
+        low, high = np.std(ends, axis=0, ddof=1) / np.sqrt(len(parts))
         return float(low), float(high)
 
     def acceleration(self) -> np.ndarray:

@@ -1,22 +1,35 @@
 """The audit as a whole: from predictions and people to every table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from fergap import tables
+from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.annotators import annotators
 from fergap.audit.changes import changes, gap_changes
 from fergap.audit.checks import checks
+from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
+from fergap.audit.compared import models_compared
 from fergap.audit.counts import paired_split, split
+from fergap.audit.crude import crude_gaps, crude_tests
+from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
 from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.inputs import Sample, make_sample
+from fergap.audit.label_noise import label_noise
+from fergap.audit.models import models
+from fergap.audit.multiplicity import ledger, ledger_order, max_t
+from fergap.audit.not_estimable import left_out, not_estimable
+from fergap.audit.pairwise import group_effects, group_tests, pairwise
+from fergap.audit.planning import planning
 from fergap.audit.resampling import resample_change, resample_split
 from fergap.audit.settings import Contrast, Settings, contrasts_of
+from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -28,7 +41,11 @@ NAMES = (
     "confusion",
     "gaps",
     "effects",
+    "decomposition",
+    "pairwise",
+    "models",
     "tests",
+    "fairness",
     "optimism",
     "replicates",
     "fold_metrics",
@@ -37,6 +54,13 @@ NAMES = (
     "gap_changes",
     "equivalence",
     "verdicts",
+    "power",
+    "label_noise",
+    "clusters",
+    "size_matched",
+    "multiplicity",
+    "models_compared",
+    "not_estimable",
 )
 
 
@@ -92,6 +116,8 @@ def audit(
     groups: Mapping[str, Sequence[str]] | None = None,
     arms: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    bootstrap: str = "stratified",
+    clusters: Mapping[Any, Any] | pd.Series | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -125,6 +151,11 @@ def audit(
         Arms to audit, in order; all of them by default.
     classes : sequence of str, optional
         The data set's classes, in order; by default those found.
+    bootstrap : {"stratified", "plain", "clustered"}
+        Faces are drawn within each group, from all faces, or with all faces of their cluster.
+    clusters : mapping or pandas.Series, optional
+        ``image_id`` → cluster of faces that are not independent (one person, one picture); by default the column
+        ``cluster_id`` of ``people``, if it is there.
     seed : int
         Every resample derives from it.
 
@@ -148,7 +179,8 @@ def audit(
         classes=classes,
     )
     pairs = contrasts_of(contrasts, list(sample.arms))
-    settings = Settings(margin, confidence, resamples, minimum_faces, seed, pairs)
+    settings = Settings(margin, confidence, resamples, minimum_faces, seed, pairs, bootstrap)
+    sample = replace(sample, clusters=cluster_codes(sample.faces, people, clusters))
     for contrast in settings.contrasts:
         check_pairing(sample, contrast)
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
@@ -158,7 +190,12 @@ def audit(
     out["fold_metrics"] += fold_metrics(sample)
     out["annotators"] += annotators(people, sample.faces)
     audit_arms(sample, settings, out)
+    out["models"] += models(sample, settings)
     audit_contrasts(sample, settings, out)
+    out["clusters"] += clustering(sample, settings)
+    out["models_compared"] += models_compared(sample, settings.confidence)
+    out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
+    out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 
 
@@ -170,16 +207,30 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
         for attribute in (None, *sample.attributes)
     }
     for (arm, _), counts in splits.items():
-        resampled = resample_split(arm, counts, settings)
+        drawn = patterns(sample, settings, (sample.arms[arm],), counts)
+        resampled = resample_split(arm, counts, settings, drawn)
         out["group_metrics"] += group_metrics(arm, counts, sample.classes, resampled, settings)
         out["confusion"] += confusion(arm, counts, sample.classes)
         if counts.attribute != "all":
             out["gaps"] += gaps(arm, counts, sample.classes, resampled, settings)
             out["tests"] += tests(arm, counts, sample.classes, settings)
             out["effects"] += effects(arm, counts, settings)
+            out["gaps"] += [*adjusted_gaps(arm, counts, settings), *crude_gaps(arm, counts, settings)]
+            out["tests"] += [*homogeneity(arm, counts, settings), *crude_tests(arm, counts, settings)]
+            out["tests"] += group_tests(arm, counts, settings)
+            out["effects"] += [*adjusted_effects(arm, counts, settings), *group_effects(arm, counts, settings)]
+            out["pairwise"] += pairwise(arm, counts, settings)
+            out["decomposition"] += decomposition(arm, counts, sample.classes, settings)
             out["equivalence"] += equivalence(arm, counts, settings)
+            out["fairness"] += fairness(arm, counts, sample.classes, settings)
+            out["power"] += planning(arm, counts, sample.classes, settings)
+            out["label_noise"] += label_noise(arm, counts, settings)
+            out["size_matched"] += size_matched(arm, counts, settings)
+            out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
+    adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
+    adjust((r for r in out["fairness"] if r.get("family")), ["arm", "attribute"], "fdr_bh")
     tested = {(r["arm"], r["attribute"], r["group"], r["reference"]): r for r in out["tests"] if r["primary"]}
     for (arm, attribute), counts in splits.items():
         if attribute != "all":
@@ -198,8 +249,9 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
     for (contrast, attribute), counts in splits.items():
         out["changes"] += changes(contrast, counts, settings)
         if attribute != "all":
+            drawn = patterns(sample, settings, contrast_arms(sample, contrast), counts)
             out["gap_changes"] += gap_changes(
-                contrast, counts, resample_change(contrast.name, counts, settings), settings
+                contrast, counts, resample_change(contrast.name, counts, settings, drawn), settings
             )
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
     for combined in (False, True):  # combinations of attributes are a family of their own

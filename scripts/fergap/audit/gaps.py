@@ -45,6 +45,13 @@ def bounds(interval: tuple[float, float]) -> Row:
     return {"ci_low": float(interval[0]), "ci_high": float(interval[1])}
 
 
+def resampled_bounds(replicates: Replicates, method: str, column: int, settings: Settings) -> Row:
+    """Return the columns of a bootstrap interval: how faces were drawn, and each endpoint's Monte-Carlo error."""
+    row = bounds(getattr(replicates, method)(column, settings.confidence))
+    low, high = replicates.monte_carlo_error(method, column, settings.confidence)
+    return row | {"resampling": settings.bootstrap, "error_low": low, "error_high": high}
+
+
 def answers(split: Split, g: int, r: int) -> tuple[int, int, int, int]:
     """Return correct answers and faces of the group and of the reference."""
     return int(split.right[g]), int(split.n[g]), int(split.right[r]), int(split.n[r])
@@ -67,12 +74,13 @@ def gaps(
             if estimable:
                 row |= {"estimate": x1 / n1 - x0 / n0} | bounds(interval(x1, n1, x0, n0, settings.confidence))
             yield row
-        row = accuracy | {"method": "bootstrap bca"}
-        if estimable:
-            row |= {"estimate": x1 / n1 - x0 / n0, "status": few_answers(x1, n1, x0, n0)}
-            if row["status"] == "ok":
-                row |= bounds(both.bca(0, settings.confidence))
-        yield row
+        for method in ("bca", "percentile", "basic"):
+            row = accuracy | {"method": f"bootstrap {method}"}
+            if estimable:
+                row |= {"estimate": x1 / n1 - x0 / n0, "status": few_answers(x1, n1, x0, n0)}
+                if row["status"] == "ok":
+                    row |= resampled_bounds(both, method, 0, settings)
+            yield row
 
         row = accuracy | {"adjusted_for": "class", "method": "mantel-haenszel"}
         if estimable:
@@ -96,9 +104,9 @@ def macro_gaps(split: Split, g: int, r: int, both: Replicates | None, head: Row,
         estimates = (first - second)[: len(estimates)]
     for metric, average in GAP_METRICS[1:]:
         column = 1 + AVERAGED.index((metric, average))
-        for method in ("bootstrap bca", "bootstrap percentile"):
-            row = head | {"metric": metric, "average": average, "method": method}
-            row["primary"] = int(method == "bootstrap bca")
+        for method in ("bca", "percentile", "basic"):
+            row = head | {"metric": metric, "average": average, "method": f"bootstrap {method}"}
+            row["primary"] = int(method == "bca")
             if row["status"] == "ok":
                 if not common.any():
                     row["status"] = "not estimable: no class with 5 faces in every group"
@@ -106,8 +114,7 @@ def macro_gaps(split: Split, g: int, r: int, both: Replicates | None, head: Row,
                     row["estimate"] = estimates[column]
                     row["status"] = few_answers(*answers(split, g, r))
                     if row["status"] == "ok":
-                        interval = both.bca if method == "bootstrap bca" else both.percentile
-                        row |= bounds(interval(column, settings.confidence))
+                        row |= resampled_bounds(both, method, column, settings)
             yield row
 
 

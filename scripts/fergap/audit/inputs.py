@@ -61,6 +61,7 @@ class Sample:
     """Everything that the audit counts.
 
     ``rows`` holds one line per prediction: arm, seed, repeat, fold, role, face (position in ``faces``), correct.
+    ``clusters`` holds each face's cluster, or is None where none is known.
     """
 
     arms: dict[str, Arm]
@@ -71,6 +72,7 @@ class Sample:
     probabilities: dict[str, tuple[int, int]]
     without_person: int
     unpredicted_people: int
+    clusters: np.ndarray | None = None
 
 
 def fail_first(bad: np.ndarray, frame: pd.DataFrame, problem: str, where: str, **more: str) -> None:

@@ -1,10 +1,13 @@
 """Bootstrap replicates of every metric of every group, for one arm and for the change between two."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fergap.audit.bootstrap import Replicates, bootstrap
 from fergap.audit.classification import accuracy, averages, per_class
 from fergap.audit.counts import PairedSplit, Split
+from fergap.audit.joint import Patterns, joint_bootstrap
 from fergap.audit.settings import BOOTSTRAP_FACES, Settings
 from fergap.seeds import generator
 
@@ -36,27 +39,57 @@ def gap_statistics(table: np.ndarray, common: np.ndarray) -> np.ndarray:
     return np.stack([accuracy(table), *(averaged[m] for m in GAP_METRICS[1:])], -1)
 
 
-def resample_split(arm: str, split: Split, settings: Settings) -> list[Replicates | None]:
-    """Return each group's replicates of :func:`group_statistics`, or None for a group too small to resample."""
+def jointly(
+    name: str,
+    split: Split | PairedSplit,
+    patterns: Patterns,
+    statistic: Callable[[int], Callable[[np.ndarray], np.ndarray]],
+    settings: Settings,
+) -> list[Replicates | None]:
+    """Return each group's replicates when all groups share each draw, or None for a group too small to resample."""
+    table = split.table
+    chosen = [statistic(g) if table[g].sum() >= BOOTSTRAP_FACES else None for g in range(len(table))]
+    stream = generator(settings.seed, "audit", name, split.attribute, settings.bootstrap)
+    return joint_bootstrap(patterns, table.shape, chosen, settings.resamples, stream)
+
+
+def resample_split(
+    arm: str, split: Split, settings: Settings, patterns: Patterns | None = None
+) -> list[Replicates | None]:
+    """Return each group's replicates of :func:`group_statistics`, or None for a group too small to resample.
+
+    With ``patterns`` all groups are drawn together; without, each by itself.
+    """
     common = split.common(settings.minimum_faces)
+
+    def of(g: int) -> Callable[[np.ndarray], np.ndarray]:
+        present = split.table[g].sum(1) > 0
+        return lambda t: group_statistics(t, common, present)
+
+    if patterns is not None:
+        return jointly(arm, split, patterns, of, settings)
 
     def one(g: int) -> Replicates | None:
         table = split.table[g]
         if table.sum() < BOOTSTRAP_FACES:
             return None
-        present = table.sum(1) > 0
         stream = generator(settings.seed, "audit", arm, split.attribute, split.groups[g])
-        return bootstrap(table, lambda t: group_statistics(t, common, present), settings.resamples, stream)
+        return bootstrap(table, of(g), settings.resamples, stream)
 
     return [one(g) for g in range(len(split.groups))]
 
 
-def resample_change(contrast: str, split: PairedSplit, settings: Settings) -> list[Replicates | None]:
-    """Return each group's replicates of the change (after − before) of ``GAP_METRICS``."""
+def resample_change(
+    contrast: str, split: PairedSplit, settings: Settings, patterns: Patterns | None = None
+) -> list[Replicates | None]:
+    """Return each group's replicates of the change (after − before) of ``GAP_METRICS``; ``patterns`` as above."""
     common = split.before.common(settings.minimum_faces)
 
     def change(t: np.ndarray) -> np.ndarray:
         return gap_statistics(t.sum(-2), common) - gap_statistics(t.sum(-1), common)
+
+    if patterns is not None:
+        return jointly(contrast, split, patterns, lambda g: change, settings)
 
     def one(g: int) -> Replicates | None:
         if split.table[g].sum() < BOOTSTRAP_FACES:

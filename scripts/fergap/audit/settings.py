@@ -6,6 +6,7 @@ from typing import Any
 
 from fergap.errors import UserError
 
+BOOTSTRAPS = ("stratified", "plain", "clustered")
 BOOTSTRAP_FACES = 30  # below it no bootstrap interval is given
 BOOTSTRAP_ANSWERS = 5  # nor for an accuracy with fewer correct or fewer wrong answers
 
@@ -32,6 +33,7 @@ class Settings:
     minimum_faces: int
     seed: int
     contrasts: tuple[Contrast, ...]
+    bootstrap: str = "stratified"
 
     def __post_init__(self) -> None:
         def refuse(key: str, value: Any, expected: str) -> None:
@@ -45,6 +47,8 @@ class Settings:
             refuse("resamples", self.resamples, "at least 100")
         if self.minimum_faces < 2:
             refuse("minimum_faces", self.minimum_faces, "at least 2")
+        if self.bootstrap not in BOOTSTRAPS:
+            refuse("bootstrap", self.bootstrap, "one of " + ", ".join(BOOTSTRAPS))
 
     @property
     def alpha(self) -> float:

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import boschloo_exact, chi2_contingency, fisher_exact, hypergeom, norm
+from scipy.stats import boschloo_exact, chi2_contingency, fisher_exact, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 
@@ -74,6 +74,19 @@ def cochran_mantel_haenszel(strata: Strata) -> Test:
     return Test(float(result.statistic), 1.0, float(result.pvalue))
 
 
+def hypergeometric(values: np.ndarray, n1: int, n0: int, right: int) -> np.ndarray:
+    """Return the probabilities of consecutive possible numbers of a group's correct answers, ``right`` of n1 + n0.
+
+    By the ratio of neighbours and scaled to sum to 1, so ``values`` must hold all that can happen but for what is
+    negligible. SciPy's pmf needs 20 microseconds a value.
+    """
+    k = values[:-1].astype(float)
+    ratio = (right - k) * (n1 - k) / ((k + 1) * (n0 - right + k + 1))
+    logs = np.concatenate([[0.0], np.cumsum(np.log(ratio))])
+    p = np.exp(logs - logs.max())
+    return p / p.sum()
+
+
 def conditional_distribution(strata: Strata, reach: float = 200.0) -> tuple[int, np.ndarray]:
     """Return the null distribution of the group's number of correct answers, given each class's margins.
 
@@ -98,7 +111,7 @@ def conditional_distribution(strata: Strata, reach: float = 200.0) -> tuple[int,
         spread = math.sqrt(centre * (n1 + n0 - right) / (n1 + n0) * n0 / (n1 + n0 - 1))
         width = 25 * spread + 50
         values = values[(values >= centre - width) & (values <= centre + width)]
-        first, p = trimmed(int(values[0]), hypergeom.pmf(values, n1 + n0, right, n1))
+        first, p = trimmed(int(values[0]), hypergeometric(values, int(n1), int(n0), int(right)))
         start, total = trimmed(start + first, np.convolve(total, p))
     return start, total
 

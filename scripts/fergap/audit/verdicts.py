@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fergap.audit.adjustment import simpson
 from fergap.audit.changes import gap_change
 from fergap.audit.counts import PairedSplit, Split
 from fergap.audit.gaps import answers, bounds, pairs
@@ -52,6 +53,7 @@ def gap_verdicts(
             x1, n1, x0, n0 = answers(split, g, r)
             narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
             row |= {"estimate": x1 / n1 - x0 / n0, "smallest_margin": max(map(abs, narrow))}
+            row["simpson"] = simpson(split.strata(g, r))
             row |= bounds(newcombe(x1, n1, x0, n0, settings.confidence))
             row["minimum_detectable_gap"] = minimum_detectable_gap(n1, x0 / n0, n0, settings.confidence)
             if certified(narrow, settings.margin):

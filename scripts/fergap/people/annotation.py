@@ -32,9 +32,8 @@ def sample(labels: pd.Series, per_class: int | None, seed: int) -> np.ndarray:
 
 def attributes_of(table: pd.DataFrame) -> list[str]:
     """Return the attributes that a source's table answers."""
-    return [
-        c for c in table.columns if c not in ("image_id", "annotator") and not c.endswith(("_value", "_confidence"))
-    ]
+    other = ("image_id", "annotator", "cluster_id")
+    return [c for c in table.columns if c not in other and not c.endswith(("_value", "_confidence"))]
 
 
 def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
@@ -51,6 +50,7 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Table ``people``: one row per face × attribute; ``group`` and ``annotator`` are missing where no source knows.
+        ``cluster_id`` is there if a source has it.
     """
     parts = []
     for attribute in dict.fromkeys(a for table in sources for a in attributes_of(table)):
@@ -74,7 +74,12 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
                 if f"{attribute}_{column}" in rows.columns:
                     known.loc[fresh, column] = rows.loc[fresh, f"{attribute}_{column}"]
         parts.append(pd.concat([part, known], axis=1))
-    return pd.concat(parts, ignore_index=True)
+    people = pd.concat(parts, ignore_index=True)
+    clustered = [table.set_index("image_id")["cluster_id"] for table in sources if "cluster_id" in table.columns]
+    for i, clusters in enumerate(clustered):
+        known = clusters.reindex(people["image_id"]).reset_index(drop=True).astype("str")
+        people["cluster_id"] = known if i == 0 else people["cluster_id"].fillna(known)
+    return people
 
 
 def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndarray:

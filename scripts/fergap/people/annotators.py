@@ -94,6 +94,8 @@ def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> p
     if "confidence" in table.columns:
         for attribute in dict.fromkeys([*attributes, *(["age"] if "age" in out else [])]):
             out[f"{attribute}_confidence"] = table["confidence"]
+    if "cluster_id" in table.columns:
+        out["cluster_id"] = table["cluster_id"]
     out["annotator"] = table["annotator"].fillna(path.stem) if "annotator" in table.columns else path.stem
     return out
 

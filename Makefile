@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench calibrate clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all --quiet rules host reason
@@ -18,6 +18,10 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/audit.py
+
+calibrate: .venv/installed
+	$(BIN)/python benchmarks/calibrate.py
 
 clean:
 	rm -rf .venv .snakemake results logs .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,118 @@
+"""The calibration certificate: its shape and rough bounds, with few simulations."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fergap.audit import audit
+
+
+@pytest.fixture(scope="module")
+def calibrate(root: Path):
+    """The module benchmarks/calibrate.py."""
+    spec = importlib.util.spec_from_file_location("calibrate", root / "benchmarks" / "calibrate.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["calibrate"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["calibrate"]
+
+
+@pytest.fixture(scope="module")
+def certificate(calibrate) -> pd.DataFrame:
+    rows = [
+        *calibrate.gap_rows(calibrate.TwoGroups("no gap", 30, 0.8, 60, 0.8), 150, 20, 1),
+        *calibrate.gap_rows(calibrate.TwoGroups("gap at the margin", 1500, 0.72, 3000, 0.77), 150, 20, 1),
+        *calibrate.change_rows(calibrate.CHANGES[4], 150, 20, 1),
+        *calibrate.f1_rows(calibrate.F1[0], 20, 1),
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_every_quantity_is_there(certificate: pd.DataFrame):
+    assert list(certificate) == [
+        "scenario",
+        "quantity",
+        "method",
+        "primary",
+        "nominal",
+        "estimate",
+        "monte_carlo_se",
+        "simulations",
+        "seed",
+    ]
+    quantities = set(certificate["quantity"])
+    for of in (
+        "group's accuracy",
+        "accuracy gap",
+        "class-adjusted gap",
+        "group's change",
+        "gap's change",
+        "macro-F1 gap",
+    ):
+        assert {f"coverage of the {of}", f"mean width of the {of}"} <= quantities
+    assert not certificate.duplicated(["scenario", "quantity", "method"]).any()
+    shares = certificate[~certificate["quantity"].str.startswith("mean width")]
+    assert shares["estimate"].between(0, 1).all()
+
+
+def test_coverage_and_errors_are_roughly_nominal(certificate: pd.DataFrame):
+    coverage = certificate[certificate["quantity"].str.startswith("coverage") & (certificate["primary"] == 1)]
+    assert (coverage["estimate"] + 4 * coverage["monte_carlo_se"] > 0.93).all()
+    errors = certificate[certificate["quantity"].str.startswith("rate") & certificate["nominal"].notna()]
+    assert len(errors) >= 3
+    assert (errors["estimate"] - 4 * errors["monte_carlo_se"] < 0.06).all()
+
+
+def test_enumeration_agrees_with_simulation(calibrate):
+    case = calibrate.TwoGroups("no gap", 30, 0.8, 60, 0.8)
+    exact = pd.DataFrame(calibrate.gap_rows(case, 10, 0, 1)).set_index(["quantity", "method"])["estimate"]
+    calibrate_all = calibrate.ENUMERABLE
+    try:
+        calibrate.ENUMERABLE = 0
+        drawn = pd.DataFrame(calibrate.gap_rows(case, 1500, 0, 1)).set_index(["quantity", "method"])
+    finally:
+        calibrate.ENUMERABLE = calibrate_all
+    key = ("coverage of the accuracy gap", "newcombe")
+    assert abs(drawn.loc[key, "estimate"] - exact[key]) < 5 * drawn.loc[key, "monte_carlo_se"]
+
+
+def test_verdicts_are_the_audits(calibrate):
+    """The verdict on drawn tables is that of the audit of the faces."""
+    rng = np.random.default_rng(5)
+    for case in (calibrate.TwoGroups("a", 60, 0.6, 90, 0.8), calibrate.TwoGroups("b", 40, 0.97, 50, 0.97)):
+        for counts in zip(*calibrate.draw_strata(case, 2, rng), strict=True):
+            x1, n1, x0, n0 = counts
+            faces = [
+                (group, c, right)
+                for group, x, n in (("one", x1, n1), ("other", x0, n0))
+                for c in range(4)
+                for right in [1] * int(x[c]) + [0] * int(n[c] - x[c])
+            ]
+            frame = pd.DataFrame(faces, columns=["group", "true", "right"]).reset_index(names="image_id")
+            frame["image_id"] = "face" + frame["image_id"].astype(str)
+            frame["predicted"] = np.where(frame["right"] == 1, frame["true"], (frame["true"] + 1) % 4).astype(str)
+            frame["true"] = frame["true"].astype(str)
+            people = frame[["image_id", "group"]].assign(attribute="kind")
+            out = audit(
+                frame[["image_id", "true", "predicted"]],
+                people,
+                attributes=["kind"],
+                reference={"kind": "other"},
+                margin=calibrate.MARGIN,
+                resamples=100,
+            )
+            found = calibrate.gap_verdict(calibrate.Strata(*counts), calibrate.newcombe)
+            assert out["verdicts"]["verdict"].tolist() == [found]
+
+
+def test_misses_and_figure(calibrate, certificate: pd.DataFrame, tmp_path: Path):
+    worse = certificate.assign(estimate=np.where(certificate["primary"] == 1, 0.5, certificate["estimate"]))
+    worse["monte_carlo_se"] = 0.0
+    assert len(calibrate.misses(worse)) > 5
+    calibrate.draw(certificate, tmp_path / "calibration.svg")
+    assert "wrong verdicts" in (tmp_path / "calibration.svg").read_text()

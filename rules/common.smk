@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from fergap.config import checked, declared_groups, given_files
+from fergap.config import check_given_files, checked, declared_groups
 from fergap.errors import UserError
 from fergap.faces.locations import source_files
 from fergap.paper.summary import summary
@@ -49,7 +49,7 @@ def library(*packages):
     ]
 
 
-tell(given_files, config)
+tell(check_given_files, config)
 FACE_FILES = tell(source_files, config["faces"], f"results/{STUDY}/faces/drawn")
 
 

@@ -12,6 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import UserError
+from fergap.faces.locations import needed
+from fergap.training.plan import external_arms
 
 SHOWN = 200  # characters of a value that a message repeats
 
@@ -190,26 +192,12 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     return groups | config["audit"]["groups"]
 
 
-def given_files(config: dict) -> list[str]:
-    """Return the tables of people and predictions that the study names, in order.
-
-    Raises
-    ------
-    UserError
-        One of them is not there.
-    """
-    expected = {
-        "people": "a CSV with image_id and one column per attribute (gender, age, …) or age_years",
-        "predictions": "a CSV or Parquet file with image_id, true, predicted",
-    }
-    people = [("people", source["table"]) for source in config["people"]["sources"] if isinstance(source, dict)]
-    predictions = [("predictions", arm["predictions"]) for arm in config["arms"] if "predictions" in arm]
-    for kind, path in people + predictions:
-        if not Path(path).is_file():
-            raise UserError(
-                "there is no such file",
-                where=path,
-                expected=expected[kind],
-                fix="put it there, or correct the path in the study's file; paths count from the working folder",
-            )
-    return [path for _, path in people + predictions]
+def check_given_files(config: dict) -> None:
+    """Raise a UserError unless the tables of people and the predictions that the study names are there."""
+    fix = "put it there, or correct the path in the study's file; paths count from the working folder"
+    for source in config["people"]["sources"]:
+        if isinstance(source, dict):
+            what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
+            needed(Path(source["table"]), what, fix)
+    for path in external_arms(config).values():
+        needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

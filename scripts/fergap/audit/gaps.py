@@ -12,7 +12,7 @@ from fergap.audit.bootstrap import Replicates
 from fergap.audit.counts import Split
 from fergap.audit.proportions import equivalence_p, miettinen_nurminen, newcombe
 from fergap.audit.resampling import AVERAGED, GAP_METRICS, group_statistics
-from fergap.audit.settings import Settings, faces, few_answers, pair_status
+from fergap.audit.settings import Settings, few_answers, pair_status
 from fergap.audit.stratified import (
     Test,
     chi_square,
@@ -210,12 +210,3 @@ def equivalence(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
             row |= {"p_value": equivalence_p(x1, n1, x0, n0, settings.margin)}
             row |= {"smallest_margin": max(abs(low), abs(high))}
         yield row
-
-
-def shortage(split: Split, classes: tuple[str, ...], least: int) -> list[tuple[str, list[str]]]:
-    """Return each group's classes with fewer than ``least`` faces, as ``bored (3 faces)``."""
-    out = []
-    for g, group in enumerate(split.groups):
-        few = [f"{classes[c]} ({faces(int(n))})" for c, n in enumerate(split.support[g]) if n < least]
-        out.append((group, few))
-    return out

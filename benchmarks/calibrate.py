@@ -11,21 +11,22 @@ import functools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.stats import binom, multinomial
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 from fergap.audit.bootstrap import Replicates, bootstrap
 from fergap.audit.changes import SMALL_CELL, gap_change
+from fergap.audit.joint import cluster_patterns, joint_bootstrap
 from fergap.audit.paired import Pairs, mcnemar_midp, mover_change, welch
-from fergap.audit.proportions import bonett_price, clopper_pearson, miettinen_nurminen, newcombe, wilson
+from fergap.audit.proportions import bonett_price, clopper_pearson, miettinen_nurminen, newcombe, tango, wilson
 from fergap.audit.resampling import gap_statistics
 from fergap.audit.settings import BOOTSTRAP_ANSWERS, BOOTSTRAP_FACES
 from fergap.audit.stratified import Strata, exact_conditional, risk_difference
@@ -41,6 +42,22 @@ RESAMPLES = 2_000
 MIX = (0.35, 0.15, 0.30, 0.20)  # shares of four classes
 HARDNESS = np.array([0.6, 1.4, 1.0, 1.4])  # share of wrong answers in each class, over that of all under MIX
 PRIMARY_LOW, PRIMARY_HIGH = 0.94, 0.975
+NEARBY = np.linspace(-0.05, 0.05, 11)  # from the truth: the chances over which coverage is averaged
+QUANTITIES = {  # the figure's markers: label, colour, shape, shift within the scenario's row
+    "coverage of the group's accuracy": ("group's accuracy", "#56b4e9", "o", -0.22),
+    "coverage of the reference's accuracy": ("reference's accuracy", "#0072b2", "s", 0),
+    "coverage of the accuracy gap": ("accuracy gap", "#d55e00", "D", 0.22),
+    "coverage of the macro-F1 gap": ("macro-F1 gap", "#e69f00", "P", 0.3),
+    "coverage of the group's change": ("group's change", "#009e73", "^", -0.22),
+    "coverage of the reference's change": ("reference's change", "#005a43", "v", 0),
+    "coverage of the gap's change": ("gap's change", "#cc79a7", "D", 0.22),
+}
+ERRORS = {
+    "rate of the verdict gap": ("gap, where there is none", "#d55e00", "D", 0),
+    "rate of the verdict equivalent": ("equivalent, at the margin or beyond", "#0072b2", "s", 0),
+    "rate of the verdict changed": ("narrowed or widened, where nothing changed", "#cc79a7", "D", 0.15),
+    "rate of p below 0.05": ("McNemar's p below 0.05, where nothing changed", "#009e73", "^", -0.15),
+}
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,24 @@ CHANGES = (
 F1 = (GAPS[0], replace(GAPS[1], name="60 at .70, 300 at .77", n1=60, n0=300))
 
 
+@dataclass(frozen=True)
+class Duplicates:
+    """Two groups of which some faces are there several times, all copies judged alike: numbers of different faces."""
+
+    name: str
+    n1: int
+    p1: float
+    n0: int
+    p0: float
+    copied: float  # share of the faces that have copies
+    copies: int
+
+
+DUPLICATES = (
+    Duplicates("duplicates: 100 at .70, 400 at .77, every fourth face four times", 100, 0.70, 400, 0.77, 0.25, 4),
+)
+
+
 class Tally:
     """Intervals by method, turned into rows of coverage and mean width."""
 
@@ -133,17 +168,25 @@ class Tally:
     def add(self, method: str, interval: tuple[float, float], primary: bool = False) -> None:
         self.methods.setdefault(method, (int(primary), []))[1].append((float(interval[0]), float(interval[1])))
 
-    def rows(self, weights: np.ndarray | None = None) -> Iterator[Row]:
-        """Yield the rows; with weights, the intervals are those of every possible table."""
+    def rows(self, weights: np.ndarray | None = None, nearby: Sequence[tuple[float, np.ndarray]] = ()) -> Iterator[Row]:
+        """Yield the rows; with weights, the intervals are those of every possible table.
+
+        ``nearby`` are other truths with the weights of the same tables, over which the coverage is averaged too.
+        """
         for method, (primary, intervals) in self.methods.items():
             ends = np.array(intervals)
-            # an end that should lie on the truth may miss it by a rounding error
-            covered = (ends[:, 0] <= self.truth + 1e-12) & (self.truth - 1e-12 <= ends[:, 1])
+
+            def covered(truth: float, ends: np.ndarray = ends) -> np.ndarray:
+                # an end that should lie on the truth may miss it by a rounding error
+                return ((ends[:, 0] <= truth + 1e-12) & (truth - 1e-12 <= ends[:, 1])).astype(float)
+
+            around = [float(np.average(covered(truth), weights=w)) for truth, w in nearby]
             for quantity, nominal, values in (
-                ("coverage", CONFIDENCE, covered.astype(float)),
+                ("coverage", CONFIDENCE, covered(self.truth)),
                 ("mean width", math.nan, ends[:, 1] - ends[:, 0]),
             ):
                 exact = weights is not None
+                average = float(np.mean(around)) if around and quantity == "coverage" else math.nan
                 yield {
                     "scenario": self.scenario,
                     "quantity": f"{quantity} of the {self.of}",
@@ -152,6 +195,7 @@ class Tally:
                     "nominal": nominal,
                     "estimate": float(np.average(values, weights=weights)),
                     "monte_carlo_se": 0.0 if exact else float(values.std() / math.sqrt(len(values))),
+                    "average": average,
                     "simulations": 0 if exact else len(values),
                     "seed": self.seed,
                 }
@@ -168,6 +212,7 @@ def rate(scenario: str, method: str, found: list[bool], nominal: float, seed: in
         "nominal": nominal,
         "estimate": share,
         "monte_carlo_se": math.sqrt(share * (1 - share) / len(found)),
+        "average": math.nan,
         "simulations": len(found),
         "seed": seed,
     }
@@ -193,11 +238,14 @@ def gap_rows(case: TwoGroups, simulations: int, bootstraps: int, seed: int) -> I
     x1, x0 = drawn[0].sum(1), drawn[2].sum(1)
     for group, n, p, x in (("group", case.n1, case.accuracy, x1), ("reference", case.n0, case.p0, x0)):
         tally = Tally(case.name, f"{group}'s accuracy", p, seed)
-        counts, weights = (range(n + 1), binom.pmf(range(n + 1), n, p)) if n < ENUMERABLE else (x, None)
+        counts, weights, nearby = x, None, []
+        if n < ENUMERABLE:
+            counts, weights = range(n + 1), binom.pmf(range(n + 1), n, p)
+            nearby = [(q, binom.pmf(counts, n, q)) for q in p + NEARBY if 0 <= q <= 1]
         for count in counts:
             tally.add("wilson", wilson(int(count), n, CONFIDENCE), primary=n >= MINIMUM_FACES)
             tally.add("clopper-pearson", clopper_pearson(int(count), n, CONFIDENCE), primary=n < MINIMUM_FACES)
-        yield from tally.rows(weights)
+        yield from tally.rows(weights, nearby)
 
     tally = Tally(case.name, "accuracy gap", case.gap, seed)
     tables, weights = list(zip(x1.tolist(), x0.tolist(), strict=True)), None
@@ -272,15 +320,23 @@ def change_rows(case: BeforeAfter, simulations: int, bootstraps: int, seed: int)
         [Pairs(*counts) for counts in rng.multinomial(n, cells, simulations).tolist()]
         for n, cells in zip((case.n1, case.n0), case.cells, strict=True)
     ]
-    for group, pairs, truth in (
-        ("group", drawn[0], case.gained1 - case.lost1),
-        ("reference", drawn[1], case.gained0 - case.lost0),
+    for group, n, pairs, lost, gained in (
+        ("group", case.n1, drawn[0], case.lost1, case.gained1),
+        ("reference", case.n0, drawn[1], case.lost0, case.gained0),
     ):
+        truth = gained - lost
         tally = Tally(case.name, f"{group}'s change", truth, seed)
-        price, midp = functools.cache(bonett_price), functools.cache(mcnemar_midp)
-        for counts in pairs:
-            tally.add("bonett-price", price(counts.n10, counts.n01, counts.n, CONFIDENCE), primary=True)
-        yield from tally.rows()
+        price, score, midp = functools.cache(bonett_price), functools.cache(tango), functools.cache(mcnemar_midp)
+        tables, weights, nearby = [(counts.n10, counts.n01) for counts in pairs], None, []
+        if (n + 1) * (n + 2) // 2 <= ENUMERABLE:
+            tables = [(a, b) for a in range(n + 1) for b in range(n + 1 - a)]
+            weights = chances_of_pairs(tables, n, lost, gained)
+            around = ((lost + a, gained + b) for a in NEARBY for b in NEARBY if min(lost + a, gained + b) >= 0)
+            nearby = [(b - a, chances_of_pairs(tables, n, a, b)) for a, b in around]
+        for a, b in tables:
+            tally.add("tango", score(a, b, n, CONFIDENCE), primary=True)
+            tally.add("bonett-price", price(a, b, n, CONFIDENCE))
+        yield from tally.rows(weights, nearby)
         below = [midp(counts.n10, counts.n01) < ALPHA for counts in pairs]
         row = rate(case.name, f"mcnemar mid-p, {group}", below, ALPHA if truth == 0 else math.nan, seed)
         yield row | {"quantity": "rate of p below 0.05"}
@@ -311,6 +367,11 @@ def change_rows(case: BeforeAfter, simulations: int, bootstraps: int, seed: int)
             parts = (bootstrap(np.array(pairs), mean_change, RESAMPLES, rng) for pairs in (one, other))
             add_bootstraps(tally, next(parts) - next(parts))
     yield from tally.rows()
+
+
+def chances_of_pairs(tables: list[tuple[int, int]], n: int, lost: float, gained: float) -> np.ndarray:
+    """Return the chance of each number of faces lost and gained, of n."""
+    return multinomial.pmf([(a, b, n - a - b) for a, b in tables], n, [lost, gained, 1 - lost - gained])
 
 
 def limits(found: Any) -> tuple[float, float]:
@@ -361,6 +422,40 @@ def f1_rows(case: TwoGroups, bootstraps: int, seed: int) -> Iterator[Row]:
     yield from tally.rows()
 
 
+def duplicate_rows(case: Duplicates, bootstraps: int, seed: int) -> Iterator[Row]:
+    """Yield coverage and width of the gap's intervals that take copies for faces, and of the clustered bootstrap."""
+    tally = Tally(case.name, "accuracy gap", case.p1 - case.p0, seed)
+    rng = generator(seed, "calibrate", case.name)
+    for _ in range(bootstraps):
+        group = np.repeat([0, 1], [case.n1, case.n0])
+        right = rng.random(len(group)) < np.array([case.p1, case.p0])[group]
+        cluster = np.repeat(np.arange(len(group)), np.where(rng.random(len(group)) < case.copied, case.copies, 1))
+        cells = (2 * group + ~right)[cluster]
+        (x1, y1), (x0, y0) = np.bincount(cells, minlength=4).reshape(2, 2).tolist()
+        tally.add("newcombe, copies taken for faces", newcombe(x1, x1 + y1, x0, x0 + y0, CONFIDENCE))
+        patterns = cluster_patterns(cells, cluster, 4)
+        one, other = joint_bootstrap(patterns, (2, 2), [share, share], RESAMPLES, rng)
+        both = one - other
+        for method in ("bca", "percentile"):
+            tally.add(f"bootstrap {method}, clustered", getattr(both, method)(0, CONFIDENCE))
+    yield from tally.rows()
+
+
+def note(row: Row) -> str:
+    """Return why a primary interval covers as it does, where that is outside what is promised."""
+    if not outside(row["estimate"]):
+        return ""
+    few = "few tables are possible"
+    if row["average"] != row["average"]:
+        return f"{few}: conservative" if row["estimate"] > CONFIDENCE else few
+    around = f"{100 * row['average']:.1f} % on average over chances within 5 points"
+    return f"{few}: {around}" + (", conservative" if row["average"] > PRIMARY_HIGH else "")
+
+
+def outside(coverage: float) -> bool:
+    return not PRIMARY_LOW <= coverage <= PRIMARY_HIGH
+
+
 def calibrate(
     simulations: int, bootstraps: int, seed: int, say: Callable[[str], None] = lambda text: None
 ) -> pd.DataFrame:
@@ -370,12 +465,19 @@ def calibrate(
         *((c.name, functools.partial(gap_rows, c, simulations, bootstraps, seed)) for c in GAPS),
         *((c.name, functools.partial(change_rows, c, simulations, bootstraps, seed)) for c in CHANGES),
         *((c.name, functools.partial(f1_rows, c, bootstraps, seed)) for c in F1),
+        *((c.name, functools.partial(duplicate_rows, c, bootstraps, seed)) for c in DUPLICATES),
     ]
     for name, part in parts:
         started = time.perf_counter()
         rows += part()
         say(f"{name}: {time.perf_counter() - started:.1f} s")
-    return pd.DataFrame(rows)
+    return noted(rows)
+
+
+def noted(rows: list[Row]) -> pd.DataFrame:
+    """Return the rows as a table, with a note where a primary interval covers less or more than promised."""
+    primary = [row["primary"] == 1 and row["quantity"].startswith("coverage") for row in rows]
+    return pd.DataFrame([row | {"note": note(row) if own else ""} for row, own in zip(rows, primary, strict=True)])
 
 
 def misses(table: pd.DataFrame) -> pd.DataFrame:
@@ -384,43 +486,68 @@ def misses(table: pd.DataFrame) -> pd.DataFrame:
     Errors are allowed two Monte-Carlo standard errors, because they are nominal at best.
     """
     coverage = table["quantity"].str.startswith("coverage") & (table["primary"] == 1)
-    outside = ~table["estimate"].between(PRIMARY_LOW, PRIMARY_HIGH)
+    wrong = table["estimate"].map(outside)
     errors = table["quantity"].str.startswith("rate") & table["nominal"].notna()
-    return table[(coverage & outside) | (errors & (table["estimate"] - 2 * table["monte_carlo_se"] > table["nominal"]))]
-
-
-def label_of(scenario: str, quantity: str, method: str) -> str:
-    """Return a row's label in the figure: ``scenario: of what (method)``."""
-    what = quantity.split(" of the ")[-1].removeprefix("verdict ").removeprefix("rate of ")
-    return f"{scenario}: {what} ({method.split(', newcombe')[0].split(' where')[0]})"
+    return table[(coverage & wrong) | (errors & (table["estimate"] - 2 * table["monte_carlo_se"] > table["nominal"]))]
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Draw the coverage of every primary interval beside the promised band, and the rate of every error."""
+    """Draw, scenario by scenario, the coverage of every primary interval and the rate of every error.
+
+    A dotted line leads from an interval outside the promised band to its average over chances nearby.
+    """
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
-    mpl.rcParams |= {"svg.hashsalt": "fergap", "font.size": 8, "svg.fonttype": "none"}
+    mpl.rcParams |= {"svg.hashsalt": "fergap", "font.size": 8, "svg.fonttype": "none", "font.family": "sans-serif"}
     coverage = table[table["quantity"].str.startswith("coverage") & (table["primary"] == 1)]
     errors = table[table["quantity"].str.startswith("rate") & table["nominal"].notna()]
-    panels = [
-        (coverage, (PRIMARY_LOW, PRIMARY_HIGH), "coverage of primary 95 % intervals, %"),
-        (errors, (0, ALPHA), "wrong verdicts, %"),
-    ]
-    heights = [len(rows) for rows, _, _ in panels]
-    figure, axes = plt.subplots(
-        2, figsize=(7.5, 0.155 * sum(heights) + 1.2), height_ratios=heights, layout="constrained"
+    scenarios = list(dict.fromkeys([*coverage["scenario"], *errors["scenario"]]))
+    place = {name: i for i, name in enumerate(scenarios)}
+    figure, (left, right) = plt.subplots(
+        1, 2, sharey=True, figsize=(9, 0.27 * len(scenarios) + 1.6), width_ratios=(3, 2), layout="constrained"
     )
-    for axis, (rows, band, label) in zip(axes, panels, strict=True):
-        names = [label_of(*row) for row in zip(rows["scenario"], rows["quantity"], rows["method"], strict=True)]
-        y = np.arange(len(rows))
-        axis.axvspan(100 * band[0], 100 * band[1], color="#dddddd", lw=0)
-        axis.errorbar(
-            100 * rows["estimate"], y, xerr=196 * rows["monte_carlo_se"], fmt="o", color="#0072b2", ms=3, lw=1
+    left.axvspan(100 * PRIMARY_LOW, 100 * PRIMARY_HIGH, color="#e6e6e6", lw=0, zorder=0)
+    left.axvline(100 * CONFIDENCE, color="#999999", lw=0.8, zorder=0)
+    right.axvspan(0, 100 * ALPHA, color="#e6e6e6", lw=0, zorder=0)
+    rows_of = pd.concat([coverage, errors])
+    for quantity, (label, colour, marker, shift) in (QUANTITIES | ERRORS).items():
+        axis = left if quantity in QUANTITIES else right
+        rows = rows_of[rows_of["quantity"] == quantity]
+        if rows.empty:
+            continue
+        y = rows["scenario"].map(place) + shift
+        x, reach = 100 * rows["estimate"], 196 * rows["monte_carlo_se"]
+        look = {"color": colour, "ms": 4, "lw": 0.9, "mec": "white", "mew": 0.4}
+        axis.errorbar(x, y, xerr=reach, fmt=marker, label=label, **look)
+        for at, estimate, average in zip(y, x, 100 * rows["average"], strict=True):
+            if axis is left and outside(estimate / 100) and average == average:
+                axis.plot([estimate, average], [at, at], color=colour, lw=0.9, ls=":")
+                axis.plot([average], [at], marker, ms=4, mfc="white", mec=colour, mew=0.9)
+    left.set_yticks(range(len(scenarios)), scenarios)
+    left.set(xlabel="coverage of the primary 95 % interval, %", ylim=(len(scenarios) - 0.4, -0.6))
+    right.set(xlabel="how often the verdict is wrong, %", xlim=(-0.2, None))
+    for axis in (left, right):
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.tick_params(axis="y", length=0)
+        axis.set_axisbelow(True)
+        for y in range(1, len(scenarios)):
+            axis.axhline(y - 0.5, color="#eeeeee", lw=0.6, zorder=0)
+    for axis, place_of, title in (
+        (left, "outside upper left", "intervals of the"),
+        (right, "outside lower left", "errors"),
+    ):
+        handles, labels = axis.get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc=place_of,
+            ncols=7 if axis is left else 2,
+            frameon=False,
+            fontsize=7,
+            title=title,
+            alignment="left",
         )
-        axis.set_yticks(y, names, fontsize=6)
-        axis.set(xlabel=label, ylim=(len(rows) - 0.3, -0.7))
-        axis.spines[["top", "right"]].set_visible(False)
     with whole(path) as part:
         figure.savefig(part, format="svg", metadata={"Date": None})
     plt.close(figure)
@@ -438,9 +565,9 @@ def main() -> None:
     table = calibrate(asked.simulations, asked.bootstraps, asked.seed, print)
     with whole(asked.out) as part:
         table.to_csv(part, index=False, float_format="%.6g", lineterminator="\n")
-    draw(table, asked.out.with_suffix(".svg"))
+    draw(pd.read_csv(asked.out), asked.out.with_suffix(".svg"))  # of what was written, so that it can be drawn again
     missed = misses(table)
-    columns = ["scenario", "quantity", "method", "estimate", "monte_carlo_se"]
+    columns = ["scenario", "quantity", "method", "estimate", "monte_carlo_se", "note"]
     print(f"{len(table)} rows in {time.perf_counter() - started:.0f} s; {len(missed)} outside what is promised")
     if len(missed):
         print(missed[columns].to_string(index=False))

@@ -6,9 +6,11 @@ rule audit:
         faces=branch(
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
+        validation=validation_table,
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
+        calibration_metrics=update("results/{study}/audit/calibration_metrics.csv"),
         confusion=update("results/{study}/audit/confusion.csv"),
         gaps=update("results/{study}/audit/gaps.csv"),
         effects=update("results/{study}/audit/effects.csv"),

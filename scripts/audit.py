@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
     clusters = None
     if snakemake.input.faces and "cluster_id" not in people.columns:
         clusters = tables.read(snakemake.input.faces, "faces").set_index("image_id")["duplicate_set"]
+    validation = snakemake.input.validation
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
         people,
@@ -25,8 +26,10 @@ with job(snakemake.log[0]):
         contrasts=settings["contrasts"],
         groups=snakemake.params.groups,
         arms=snakemake.params.arms,
+        classes=settings["classes"],
         bootstrap=settings["bootstrap"],
         clusters=clusters,
+        validation=tables.read(validation, "validation") if validation else None,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

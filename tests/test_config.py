@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import checked, declared_groups
+from fergap.config import check_given_files, checked, declared_groups
 from fergap.errors import UserError
 
 
@@ -102,3 +102,13 @@ def test_a_mistake_is_named_in_a_few_lines(demo: dict, schema: Path, update: dic
         checked(merged(demo, update), schema)
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) <= 6
+
+
+def test_a_missing_validation_table_is_told_before_the_run(demo: dict, schema: Path, tmp_path: Path) -> None:
+    table = tmp_path / "validation.csv"
+    config = checked(merged(demo, {"audit": {"validation": str(table)}}), schema)
+    with pytest.raises(UserError, match=r"validation\.csv: there is no such file"):
+        check_given_files(config)
+    table.write_text("image_id,attribute,truth\n")
+    check_given_files(config)
+    assert checked(merged(demo, {"audit": {}}), schema)["audit"]["validation"] is None

@@ -193,11 +193,13 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
 
 
 def check_given_files(config: dict) -> None:
-    """Raise a UserError unless the tables of people and the predictions that the study names are there."""
+    """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
     for source in config["people"]["sources"]:
         if isinstance(source, dict):
             what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
             needed(Path(source["table"]), what, fix)
+    if path := config["audit"]["validation"]:
+        needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

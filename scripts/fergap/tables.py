@@ -96,6 +96,15 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "validation": Table(
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "group": Column("text", missing=True, optional=True),
+            "truth": TEXT,
+        },
+        key=("image_id", "attribute"),
+    ),
     # training
     "folds": Table({"image_id": TEXT, "repeat": COUNT, "fold": COUNT}, key=("image_id", "repeat")),
     "predictions": Table(
@@ -168,6 +177,13 @@ TABLES = {
         | ESTIMATE
         | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}
     ),
+    "calibration_metrics": Table(
+        HEAD
+        | {"group": TEXT, "reference": OPEN_TEXT, "metric": TEXT, "n": COUNT, "n_reference": OPEN_COUNT}
+        | ESTIMATE
+        | {"expected_if_calibrated": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT, "primary": FLAG}
+        | {"bins": OPEN_COUNT, "p_value": OPEN_SHARE, "resamples": OPEN_COUNT}
+    ),
     "confusion": Table(HEAD | {"group": TEXT, "true": TEXT, "predicted": TEXT, "count": COUNT}),
     "gaps": Table(
         HEAD
@@ -183,6 +199,7 @@ TABLES = {
         | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP}
         | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "primary": FLAG}
         | {"resampling": OPEN_TEXT, "error_low": OPEN_NUMBER, "error_high": OPEN_NUMBER}
+        | {"resamples_left_out": OPEN_COUNT, "design_effect": OPEN_NUMBER, "note": OPEN_TEXT}
     ),
     "effects": Table(HEAD | PAIR | {"effect": TEXT} | ESTIMATE | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}),
     "tests": Table(
@@ -234,10 +251,12 @@ TABLES = {
         HEAD
         | CONTRAST
         | PAIR
-        | {"metric": TEXT, "average": OPEN_TEXT, "gap_before": GAP, "gap_after": GAP}
+        | {"metric": TEXT, "average": OPEN_TEXT, "adjusted_for": OPEN_TEXT, "gap_before": GAP, "gap_after": GAP}
         | {"estimate": OPEN_NUMBER, "se": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
         | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
         | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "method": OPEN_TEXT, "primary": FLAG}
+        | {"resampling": OPEN_TEXT, "error_low": OPEN_NUMBER, "error_high": OPEN_NUMBER}
+        | {"resamples_left_out": OPEN_COUNT}
     ),
     "equivalence": Table(
         HEAD
@@ -255,22 +274,28 @@ TABLES = {
         | {"n_group": COUNT, "n_reference": COUNT, "accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
         | {"gap_before": GAP, "gap_after": GAP, "change_group": GAP, "change_reference": GAP}
         | {"levelling_down": Column("integer", missing=True, low=0, high=1), "lost": OPEN_TEXT, "sentence": TEXT}
-        | {"simpson": Column("integer", missing=True, low=0, high=1)}
+        | {"simpson": Column("integer", missing=True, low=0, high=1), "simpson_reading": OPEN_TEXT}
     ),
-    "decomposition": Table(HEAD | PAIR | {"component": TEXT, "class": OPEN_TEXT, "estimate": GAP}),
+    "decomposition": Table(
+        HEAD
+        | PAIR
+        | {"component": TEXT, "class": OPEN_TEXT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT}
+    ),
     "pairwise": Table(
         HEAD
         | PAIR
         | {"n_group": COUNT, "n_reference": COUNT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
         | {"simultaneous_low": GAP, "simultaneous_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
-        | {"statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE, "family": OPEN_TEXT}
-        | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"test": OPEN_TEXT, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
+        | {"family": OPEN_TEXT, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
     ),
     "models": Table(
         HEAD
         | {"model": TEXT, "term": TEXT, "quantity": TEXT, "estimate": OPEN_NUMBER, "se": OPEN_NUMBER}
         | {"ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER, "confidence": OPEN_SHARE}
         | {"statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
+        | {"covariance": TEXT, "clusters": OPEN_COUNT, "note": OPEN_TEXT}
     ),
     "power": Table(
         HEAD
@@ -286,6 +311,7 @@ TABLES = {
         | {"ppv_group": OPEN_SHARE, "ppv_reference": OPEN_SHARE, "ppv_sum": OPEN_NUMBER, "attenuation": OPEN_NUMBER}
         | {"n_group": COUNT, "n_reference": COUNT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
         | {"confidence": OPEN_SHARE}
+        | {"validated_group": OPEN_COUNT, "validated_reference": OPEN_COUNT, "method": OPEN_TEXT}
     ),
     "clusters": Table(
         HEAD

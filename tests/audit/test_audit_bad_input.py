@@ -51,6 +51,15 @@ def with_probabilities(frame: pd.DataFrame) -> pd.DataFrame:
         ),
         (lambda f: f.assign(role="train"), "arm 'before' has no out-of-fold prediction"),
         (with_probabilities, "face 'img00001': its probabilities do not sum to 1"),
+        (
+            lambda f: with_probabilities(f).assign(p_angry=1.2, p_bored=-1.0),
+            "face 'img00001': one of its probabilities is none",
+        ),
+        (changed("true", np.nan), "face 'img00001': its 'true' is empty"),
+        (
+            lambda f: f.assign(image_id=f["image_id"].replace("img00001", "nobody")),
+            "face 'nobody': it is predicted, and nobody says who it shows (2 rows in all)",
+        ),
     ],
 )
 def test_predictions(change, message):
@@ -62,6 +71,30 @@ def test_predictions(change, message):
 def test_classes_outside_the_declared_ones():
     with pytest.raises(UserError, match="its 'true' is no declared class"):
         run(classes=["angry", "focused", "neutral"])
+    with pytest.raises(UserError, match="its 'predicted' is no declared class"):
+        run(changed("predicted", "glad"), classes=["angry", "bored", "focused", "neutral"])
+
+
+def test_a_class_that_no_face_has_may_have_a_probability():
+    frame = predictions_of(faces("o3_tiny3"))
+    shares = {f"p_{c}": (frame["predicted"] == c).astype(float) for c in sorted(set(frame["true"]))}
+    out = run(lambda f: f.assign(**shares, p_surprised=0.0))
+    assert "surprised" in set(out["confusion"]["true"])
+    assert set(out["checks"].query("check == 'probabilities'")["verdict"]) == {"ok"}
+
+
+def test_a_declared_group_without_a_face_is_shown_and_not_compared():
+    out = run(groups={"gender": ["female", "male", "other"]}, reference={"gender": "male"})
+    accuracy = out["group_metrics"].query("arm == 'before' and attribute == 'gender' and metric == 'accuracy'")
+    assert accuracy.set_index("group")["n"].to_dict()["other"] == 0
+    verdicts = out["verdicts"].query("group == 'other'")
+    assert len(verdicts) == 3
+    assert set(verdicts["status"]) == {"not estimable: 0 faces of other"}
+
+
+def test_one_group_alone_is_nothing_to_compare():
+    with pytest.raises(UserError, match="there is nothing to compare: every gender is 'female'"):
+        run(people=people_of(faces("o3_tiny3")).assign(group="female"))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from oracle_cases import ARMS, DATASETS, answers, faces
 from scipy.stats import ttest_ind
 
 from fergap.audit import paired, power, proportions, stratified
+from fergap.audit.boschloo import small_sample
 
 
 def two_by_two() -> list:
@@ -68,7 +69,7 @@ def test_tests_of_two_proportions_equal_r(r):
     # fisher.test(table)
     assert stratified.fisher(table).p_value == pytest.approx(r["fisher"]["p_value"], rel=1e-7)
     if r.get("unconditional"):
-        name, found = stratified.small_sample(table)
+        name, found = small_sample(table)
         assert name == "boschloo"
         assert found.p_value == pytest.approx(r["unconditional"]["boschloo_scipy_two_sided_formula"], abs=2e-4)
 

@@ -1,14 +1,22 @@
 """What must hold for any table of predictions."""
 
 import gc
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from fergap.audit import audit
+from fergap.audit.bootstrap import bootstrap
+from fergap.audit.counts import Split
+from fergap.audit.pairwise import chi_square_of_groups, pairwise
+from fergap.audit.proportions import newcombe
+from fergap.audit.settings import Settings
+from fergap.audit.stratified import chi_square
 
 NUMBERS = ["estimate", "ci_low", "ci_high"]
 FEW = settings(max_examples=6, deadline=None)
@@ -127,9 +135,89 @@ def test_faces_of_no_compared_group_change_nothing(study):
     predictions, people = study
     more = predictions.groupby("arm").head(7).assign(image_id=lambda f: "other " + f["image_id"])
     expected = exact_numbers(run(predictions, people))
-    found = exact_numbers(run(pd.concat([predictions, more]), people))
+    unknown = more[["image_id"]].drop_duplicates().assign(attribute="kind", group=None)
+    found = exact_numbers(run(pd.concat([predictions, more]), pd.concat([people, unknown])))
     for table in ("gaps", "tests", "gap_changes", "effects", "equivalence"):
         assert found[table] == pytest.approx(expected[table], nan_ok=True), table
+
+
+@given(studies(), st.permutations(range(4)))
+@FEW
+def test_the_order_of_declared_classes_and_groups_does_not_matter(study, order):
+    predictions, people = study
+    classes = sorted({*predictions["true"], *predictions["predicted"]})
+    first = run(predictions, people, classes=classes)
+    turned = [classes[i] for i in order if i < len(classes)]
+    second = run(predictions, people, classes=turned, groups={"kind": ["group 1", "group 0"]})
+    keys = {
+        "gaps": ["arm", "group", "metric", "class", "average", "adjusted_for", "method"],
+        "tests": ["arm", "group", "class", "test", "family"],
+        "changes": ["contrast", "attribute", "group", "test"],
+        "gap_changes": ["contrast", "group", "metric", "average", "method"],
+        "equivalence": ["arm", "group"],
+        "group_metrics": ["arm", "attribute", "group", "metric", "class", "average"],
+    }
+    for table, key in keys.items():
+        one, other = (
+            out[table][~out[table].get("method", pd.Series("", out[table].index)).fillna("").str.startswith("boot")]
+            .fillna(dict.fromkeys(key, ""))
+            .set_index(key)
+            .sort_index()
+            for out in (first, second)
+        )
+        assert list(one.index) == list(other.index), table
+        for column in {"estimate", "ci_low", "ci_high", "p_value"} & set(one):
+            assert other[column].to_numpy(float) == pytest.approx(
+                one[column].to_numpy(float), rel=1e-7, abs=1e-9, nan_ok=True
+            ), (table, column)
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=4, max_size=7),
+    st.lists(st.integers(0, 30), min_size=4, max_size=7),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=15, deadline=None)
+def test_the_bootstrap_of_a_merged_table_is_the_merged_bootstrap_in_law(fine_right, fine_wrong, seed):
+    """Counts of a merged cell are drawn with the mean, spread and acceleration of the sum of its cells."""
+    right, wrong = np.array([1, *fine_right]), np.array([1, *fine_wrong])
+    fine, k = np.concatenate([right, wrong]), len(right)
+    rng = np.random.default_rng(seed)
+    one = bootstrap(fine, lambda t: (t[..., :k].sum(-1) / t.sum(-1))[..., None], 4000, rng)
+    other = bootstrap(np.array([right.sum(), wrong.sum()]), lambda t: (t[..., 0] / t.sum(-1))[..., None], 4000, rng)
+    assert one.estimate == pytest.approx(other.estimate)
+    assert one.second == pytest.approx(other.second)
+    assert one.third == pytest.approx(other.third, abs=1e-15)
+    n, p = fine.sum(), right.sum() / fine.sum()
+    found = [np.sort(np.round(part.values[:, 0] * n).astype(int)) for part in (one, other)]
+    # the exact law of both is binomial; Dvoretzky, Kiefer and Wolfowitz bound the distance at 1e-9
+    for counts in found:
+        steps = np.searchsorted(counts, np.arange(n + 1), side="right") / 4000
+        assert np.abs(steps - binom.cdf(np.arange(n + 1), n, p)).max() < math.sqrt(math.log(2e9) / 8000)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(0, 1), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_the_formula_of_k_groups_is_that_of_two_for_two(n1, n0, share1, share0):
+    x1, x0 = round(share1 * n1), round(share0 * n0)
+    table = np.array([[x1, n1 - x1], [x0, n0 - x0]])
+    assert chi_square_of_groups(table) == pytest.approx(chi_square(table), rel=1e-9, nan_ok=True)
+    counts = np.array([[[x1, 0], [n1 - x1, 0]], [[x0, 0], [n0 - x0, 0]]])  # one class right, the other wrong
+    two = Split("kind", ("a", "b"), 1, counts)
+    three = Split("kind", ("a", "b", "c"), 1, np.concatenate([counts, np.zeros((1, 2, 2), int)]))
+    options = Settings(0.05, 0.95, 100, 1 + 1, 0, ())
+    row = next(
+        iter(
+            pairwise(  # the third group is empty: the only pair is that of the first two
+                "model", three, options
+            )
+        )
+    )
+    if row["status"] == "ok":
+        alone = newcombe(x1, n1, x0, n0, 0.95)
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(alone)
+        assert (row["simultaneous_low"], row["simultaneous_high"]) == pytest.approx(alone)
+    assert list(pairwise("model", two, options)) == []
 
 
 def test_same_seed_same_tables():

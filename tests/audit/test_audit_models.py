@@ -123,7 +123,7 @@ def models_of(counts: dict[tuple[str, str], tuple[int, int]]) -> pd.DataFrame:
     [
         ({("one", "a"): (20, 0), ("two", "a"): (20, 0)}, "not estimable: every answer alike"),
         ({("one", "a"): (20, 0), ("two", "a"): (0, 20)}, "not estimable: separation"),
-        ({("one", "a"): (12, 8)}, "not estimable: fewer than two groups of kind to compare"),
+        ({("one", "a"): (12, 8), ("two", "a"): (1, 0)}, "not estimable: fewer than two groups of kind to compare"),
     ],
 )
 def test_what_cannot_be_fitted_says_why(counts, status):

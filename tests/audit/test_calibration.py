@@ -1,6 +1,8 @@
 """The calibration certificate: its shape and rough bounds, with few simulations."""
 
+import functools
 import importlib.util
+import math
 import sys
 from pathlib import Path
 
@@ -29,8 +31,9 @@ def certificate(calibrate) -> pd.DataFrame:
         *calibrate.gap_rows(calibrate.TwoGroups("gap at the margin", 1500, 0.72, 3000, 0.77), 150, 20, 1),
         *calibrate.change_rows(calibrate.CHANGES[4], 150, 20, 1),
         *calibrate.f1_rows(calibrate.F1[0], 20, 1),
+        *calibrate.duplicate_rows(calibrate.DUPLICATES[0], 40, 1),
     ]
-    return pd.DataFrame(rows)
+    return calibrate.noted(rows)
 
 
 def test_every_quantity_is_there(certificate: pd.DataFrame):
@@ -42,8 +45,10 @@ def test_every_quantity_is_there(certificate: pd.DataFrame):
         "nominal",
         "estimate",
         "monte_carlo_se",
+        "average",
         "simulations",
         "seed",
+        "note",
     ]
     quantities = set(certificate["quantity"])
     for of in (
@@ -110,9 +115,39 @@ def test_verdicts_are_the_audits(calibrate):
             assert out["verdicts"]["verdict"].tolist() == [found]
 
 
+def test_changes_of_a_small_group_are_enumerated(calibrate):
+    case = calibrate.BeforeAfter("small", 12, 0.7, 0.1, 0.2, 300, 0.8, 0.05, 0.05)
+    found = pd.DataFrame(calibrate.change_rows(case, 50, 0, 1)).set_index(["quantity", "method"])
+    small = found.loc[("coverage of the group's change", "tango")]
+    rng, tango = np.random.default_rng(2), functools.cache(calibrate.tango)
+    drawn = rng.multinomial(12, [0.1, 0.2, 0.7], 4000)[:, :2].tolist()
+    ends = np.array([tango(lost, gained, 12, 0.95) for lost, gained in drawn])
+    simulated = np.mean((ends[:, 0] <= 0.1 + 1e-12) & (ends[:, 1] >= 0.1 - 1e-12))
+    assert small["simulations"] == 0
+    assert small["estimate"] == pytest.approx(simulated, abs=0.015)
+    assert 0.9 < small["average"] <= 1
+    assert found.loc[("coverage of the reference's change", "tango"), "simulations"] == 50
+
+
+def test_copies_taken_for_faces_make_intervals_too_short(calibrate):
+    rows = pd.DataFrame(calibrate.duplicate_rows(calibrate.DUPLICATES[0], 150, 1)).set_index(["quantity", "method"])
+    coverage = rows.loc["coverage of the accuracy gap", "estimate"]
+    assert coverage["newcombe, copies taken for faces"] < 0.88
+    assert coverage["bootstrap bca, clustered"] > 0.89
+
+
+def test_what_misses_says_why(calibrate):
+    row = {"estimate": 0.915, "average": 0.952}
+    assert calibrate.note(row) == "few tables are possible: 95.2 % on average over chances within 5 points"
+    assert calibrate.note({"estimate": 0.996, "average": 0.99}).endswith(
+        "99.0 % on average over chances within 5 points, conservative"
+    )
+    assert calibrate.note({"estimate": 0.95, "average": math.nan}) == ""
+
+
 def test_misses_and_figure(calibrate, certificate: pd.DataFrame, tmp_path: Path):
     worse = certificate.assign(estimate=np.where(certificate["primary"] == 1, 0.5, certificate["estimate"]))
     worse["monte_carlo_se"] = 0.0
     assert len(calibrate.misses(worse)) > 5
     calibrate.draw(certificate, tmp_path / "calibration.svg")
-    assert "wrong verdicts" in (tmp_path / "calibration.svg").read_text()
+    assert "how often the verdict is wrong" in (tmp_path / "calibration.svg").read_text()

@@ -3,7 +3,15 @@
 import json
 import sys
 
-BOOT = ("t0", "percentile", "bca_multisample_formula", "a_multisample_formula", "mc_sd_percentile", "percentile_band4")
+BOOT = (
+    "t0",
+    "se",
+    "percentile",
+    "bca_multisample_formula",
+    "a_multisample_formula",
+    "mc_sd_percentile",
+    "percentile_band4",
+)
 
 
 FAIRNESS = (
@@ -22,9 +30,7 @@ def attribute(found):
     kept = {k: found[k] for k in ("groups", "metrics", "two_proportion") if k in found}
     kept["fairness"] = fairness(found["fairness"])
     if "stratified_by_class" in found:
-        fields = ("mantelhaen", "mantelhaen_exact", "mh_rd_metafor", "per_class")
-        fields += ("breslow_day_formula", "standardised_gap_formula")
-        kept["stratified_by_class"] = {k: found["stratified_by_class"].get(k) for k in fields}
+        kept["stratified_by_class"] = found["stratified_by_class"]
     return kept
 
 
@@ -37,8 +43,9 @@ def logistic(found):
 def arm(found):
     kept = {k: attribute(v) for k, v in found.items() if k in ("gender", "age")}
     kept["logistic"] = logistic(found["logistic"])
-    intersection = {"groups": found["intersection"]["groups"], "fairness": fairness(found["intersection"]["fairness"])}
-    return kept | {k: found[k] for k in ("overall", "race") if k in found} | {"intersection": intersection}
+    whole = ("overall", "race", "clustered", "multiplicity_fisher_per_class")
+    intersection = found["intersection"] | {"fairness": fairness(found["intersection"]["fairness"])}
+    return kept | {k: found[k] for k in whole if k in found} | {"intersection": intersection}
 
 
 def boot(found):
@@ -47,7 +54,7 @@ def boot(found):
             "stratified_by_group": {
                 s: {k: v.get(k) for k in BOOT} for s, v in f["stratified_by_group"].items() if isinstance(v, dict)
             },
-            "plain": {"gap_before": {k: f["plain"]["gap_before"].get(k) for k in BOOT}},
+            "plain": {s: {k: v.get(k) for k in BOOT} for s, v in f["plain"].items() if isinstance(v, dict)},
             "exact_formula": f["exact_formula"],
         }
         for a, f in found.items()

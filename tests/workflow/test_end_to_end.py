@@ -159,13 +159,20 @@ def test_predictions_alone_are_audited_without_torch_or_pictures(copy: Callable[
         guess = np.where(rng.random(n) < right, true, "happy")
         table = pd.DataFrame({"image_id": people["image_id"], "true": true, "predicted": guess})
         table.to_csv(data / f"{arm}.csv", index=False)
+    known = people.iloc[:200][["image_id"]].assign(attribute="age", truth=people["age"])
+    known.to_csv(data / "known.csv", index=False)
     study = folder / "studies/audit.yaml"
     assert len(study.read_text(encoding="utf-8").splitlines()) < 15
     block = folder / "block"
     block.mkdir()
     (block / "torch.py").write_text("raise ImportError('no torch here')\n", encoding="utf-8")
-    run = snakemake(folder, "--configfile", str(study), env={"PYTHONPATH": str(block)})
+    given = ("--config", "audit={validation: data/audit/known.csv}")
+    run = snakemake(folder, "--configfile", str(study), *given, env={"PYTHONPATH": str(block)})
     assert run.returncode == 0, run.stdout
+    noise = tables.read(folder / "results/audit/audit/label_noise.csv", "label_noise")
+    corrected = noise[noise["scenario"].str.startswith("validation") & (noise["status"] == "ok")]
+    assert set(corrected["attribute"]) == {"age"}
+    assert set(corrected["ppv_group"]) == {1.0}
     verdicts = tables.read(folder / "results/audit/audit/verdicts.csv", "verdicts").set_index(["arm", "attribute"])
     assert verdicts.loc[("before", "age"), "verdict"] == "gap"
     assert (folder / "results/audit/paper/paper.html").stat().st_size > 10_000
@@ -215,3 +222,59 @@ def test_bad_input_ends_in_one_message_and_leaves_earlier_results(
     assert "to go on: " in run.stdout
     assert "Traceback" not in run.stdout
     assert [path.read_bytes() for path in kept] == before
+
+
+def bad_tables(frames: dict[str, pd.DataFrame], mistake: str) -> None:
+    """Put a mistake into the tables of people, before and after."""
+    if mistake == "unknown id":
+        for arm in ("before", "after"):
+            frames[arm].loc[3, "image_id"] = "nobody"
+    elif mistake == "twice":
+        frames["after"].loc[3, "image_id"] = frames["after"].loc[2, "image_id"]
+    elif mistake == "class":
+        frames["before"].loc[3, "predicted"] = "glad"
+    elif mistake == "sum":
+        frames["before"][["p_angry", "p_happy", "p_sad"]] = 0.4
+    elif mistake == "missing":
+        frames["before"].loc[3, "predicted"] = None
+    elif mistake == "other faces":
+        frames["after"] = frames["after"].iloc[1:]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ("unknown id", "face 'nobody': it is predicted, and nobody says who it shows"),
+        ("twice", "line 5: face 'f002' is predicted again"),
+        ("class", "face 'f003': its 'predicted' is no declared class"),
+        ("sum", "the probabilities of face 'f000' do not sum to 1"),
+        ("missing", "column 'predicted', line 5"),
+        ("other faces", "do not predict the same faces"),
+    ],
+)
+def test_bad_predictions_end_in_one_message_and_write_nothing(
+    mistake: str, message: str, root: Path, tmp_path: Path, snakemake: Run
+) -> None:
+    n = 60
+    true = ["angry", "happy", "sad"] * (n // 3)
+    ids = [f"f{i:03d}" for i in range(n)]
+    table = pd.DataFrame({"image_id": ids, "true": true, "predicted": [*true[1:], true[0]]})
+    frames = {"people": pd.DataFrame({"image_id": ids, "gender": ["female", "male"] * (n // 2)})}
+    frames |= {"before": table.copy(), "after": table.copy()}
+    bad_tables(frames, mistake)
+    for name, frame in frames.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "study.yaml").write_text(
+        "study: bad\nfaces: {source: none}\npeople: {sources: [{table: people.csv}]}\n"
+        "arms: [{name: before, predictions: before.csv}, {name: after, predictions: after.csv}]\n"
+        "audit:\n  attributes: [gender]\n  classes: [angry, happy, sad]\n"
+        "  contrasts: [{before: before, after: after}]\n",
+        encoding="utf-8",
+    )
+    target = ("--", "results/bad/audit/verdicts.csv")
+    run = snakemake(tmp_path, "--snakefile", str(root / "Snakefile"), "--configfile", "study.yaml", *target)
+    assert run.returncode == 1, run.stdout
+    assert run.stdout.count("error: ") == 1, run.stdout
+    assert message in run.stdout
+    assert "Traceback" not in run.stdout
+    assert not list(tmp_path.glob("results/bad/audit/*"))

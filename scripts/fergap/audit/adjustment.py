@@ -9,11 +9,13 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from fergap.audit.counts import Split
-from fergap.audit.gaps import bounds, pairs
-from fergap.audit.settings import Settings
+from fergap.audit.gaps import answers, bounds, pairs
+from fergap.audit.proportions import newcombe
+from fergap.audit.settings import Settings, faces, few_answers
 from fergap.audit.stratified import Strata, Test, risk_difference, two_by_two
 
 Row = dict[str, Any]
+LEAST = 5  # faces of a class in each group for an interval of its part
 
 
 def telling(strata: Strata) -> list[np.ndarray]:
@@ -96,10 +98,63 @@ def kitagawa(strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     return (w1 - w0) * (r1 + r0) / 2, (r1 - r0) * (w1 + w0) / 2
 
 
+def kitagawa_errors(strata: Strata) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard errors of Kitagawa's parts by the delta method, of each class and then of their sum.
+
+    Groups are independent samples of faces; in each the class counts are multinomial and the right answers binomial
+    given them. A part f(w, R) has the variance [Σ g² w − (Σ g w)²]/n + Σ h² R (1 − R)/(n w) from each group, with
+    g = ∂f/∂w and h = ∂f/∂R.
+
+    Returns
+    -------
+    tuple of two numpy.ndarray
+        (classes + 1,) of mix and of within.
+    """
+    sizes = [(strata.x1.astype(float), strata.n1.astype(float)), (strata.x0.astype(float), strata.n0.astype(float))]
+    (w1, w0), (r1, r0) = (
+        [f(*own) for own in sizes] for f in (lambda x, n: n / n.sum(), lambda x, n: x / np.maximum(n, 1))
+    )
+    both = (w1 > 0) & (w0 > 0)
+    r1, r0 = np.where(w1 > 0, r1, r0), np.where(w0 > 0, r0, r1)
+    gap, middle = r1 - r0, (r1 + r0) / 2
+    shares = np.where(both, (w1 - w0) / 2, w1 - w0)  # a class of one group alone is all mix, at that group's recall
+    weights = np.where(both, (w1 + w0) / 2, 0.0)
+    out = []
+    for slopes in (((middle, shares), (-middle, shares)), ((gap / 2, weights), (gap / 2, -weights))):
+        variance = np.zeros(len(w1) + 1)
+        for (g, h), (_, n), w, r in zip(slopes, sizes, (w1, w0), (r1, r0), strict=True):
+            spread = np.divide(h**2 * r * (1 - r), n, out=np.zeros_like(r), where=n > 0)
+            variance[:-1] += g**2 * w * (1 - w) / n.sum() + spread
+            variance[-1] += (np.sum(g**2 * w) - np.sum(g * w) ** 2) / n.sum() + spread.sum()
+        out.append(np.sqrt(np.maximum(variance, 0.0)))
+    return out[0], out[1]
+
+
+def simpson_reading(strata: Strata, confidence: float) -> str | None:
+    """Return what a raised :func:`simpson` flag is worth.
+
+    The rule compares two estimates and knows nothing of their errors, so a gap near 0 raises the flag by noise alone.
+    ``none``: no flag. ``within error``: flag, but the intervals of the crude gap (Newcombe) and of the adjusted one
+    (Mantel–Haenszel) both include 0, so neither has a sign to be turned. ``reversed``: another sign after adjusting,
+    at least one of the two intervals without 0. ``shifted``: the same sign, moved by more than half, at least one of
+    the two without 0. None where no class is common to both groups.
+    """
+    flag = simpson(strata)
+    if not flag:
+        return None if flag is None else "none"
+    counts = [int(a.sum()) for a in strata]
+    adjusted, *interval = risk_difference(strata, confidence)
+    if all(low <= 0 <= high for low, high in (newcombe(*counts, confidence), interval)):
+        return "within error"
+    crude = counts[0] / counts[1] - counts[2] / counts[3]
+    return "reversed" if crude * adjusted < 0 else "shifted"
+
+
 def simpson(strata: Strata) -> int | None:
     """Return 1 if adjusting for class turns the gap's sign or moves it by more than half of it, else 0.
 
-    None where no class is common to both groups.
+    The rule to the letter, whatever the errors: :func:`simpson_reading` says what it is worth. None where no class is
+    common to both groups.
     """
     crude = strata.x1.sum() / strata.n1.sum() - strata.x0.sum() / strata.n0.sum()
     adjusted = risk_difference(strata, 0.95)[0]
@@ -153,19 +208,37 @@ def homogeneity(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
 def decomposition(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``decomposition`` for one arm and attribute.
 
-    ``crude`` = ``expected_from_mix`` + ``beyond_mix`` = ``mix`` + ``within_class``; the last two also by class.
+    ``crude`` = ``expected_from_mix`` + ``beyond_mix`` = ``mix`` + ``within_class``; the last two also by class. The
+    crude gap has Newcombe's interval and Kitagawa's parts a normal one with delta standard errors, which a group with
+    fewer than 30 faces or 5 correct or wrong answers, or a class with fewer than 5 faces in a group, has not.
     """
+    z = float(norm.isf(settings.alpha / 2))
     for g, r, head in pairs(arm, split, settings):
         if head["status"] != "ok":
             yield head | {"component": "crude"}
             continue
+        head["confidence"] = settings.confidence
+        counts = answers(split, g, r)
+        enough = few_answers(*counts)
         strata = split.strata(g, r)
         crude, expected = float(split.right[g] / split.n[g] - split.right[r] / split.n[r]), expected_gap(strata)
         mix, within = kitagawa(strata)
-        yield head | {"component": "crude", "estimate": crude}
+        interval = {"method": "newcombe"} | bounds(newcombe(*counts, settings.confidence))
+        yield head | {"component": "crude", "estimate": crude} | interval
         yield head | {"component": "expected_from_mix", "estimate": expected}
         yield head | {"component": "beyond_mix", "estimate": crude - expected}
-        for component, parts in (("mix", mix), ("within_class", within)):
-            yield head | {"component": component, "estimate": float(parts.sum())}
-            for label, part in zip(classes, parts, strict=True):
-                yield head | {"component": component, "class": label, "estimate": float(part)}
+        support = np.minimum(strata.n1, strata.n0)
+        errors = kitagawa_errors(strata)
+        for component, parts, se in (("mix", mix, errors[0]), ("within_class", within, errors[1])):
+            values = [*parts, parts.sum()]
+            for c in (-1, *range(len(classes))):
+                estimate, half = float(values[c]), z * float(se[c])
+                row = head | {"component": component, "estimate": estimate, "method": "delta"}
+                row |= {"class": None if c < 0 else classes[c]}
+                if enough != "ok":
+                    row["status"] = enough
+                elif c >= 0 and support[c] < LEAST:
+                    row["status"] = f"interval not estimable: {faces(int(support[c]))} of the class in a group"
+                else:
+                    row |= bounds((max(-1.0, estimate - half), min(1.0, estimate + half)))
+                yield row

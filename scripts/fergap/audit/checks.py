@@ -1,6 +1,6 @@
 """Is the input fit to be audited? One row per check, with what was found and whether to look at it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,17 @@ from fergap.audit.inputs import Arm, Attribute, Sample
 from fergap.audit.settings import Settings
 
 Row = dict[str, Any]
+CLEAR = 1.1  # design effect from which the interval of dependent faces is clearly the wider: by 5 %
 
 
 def row(check: str, value: str, fine: bool = True, **where: str) -> Row:
     return {"check": check, "value": value, "verdict": "ok" if fine else "look"} | where
 
 
-def checks(sample: Sample, settings: Settings) -> Iterator[Row]:
-    """Yield the rows of ``checks``."""
+def checks(sample: Sample, settings: Settings, clusters: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows of ``checks``; ``clusters`` are the rows of that table."""
     yield row("faces", f"{len(sample.faces):,}")
     yield row("classes", ", ".join(sample.classes), len(sample.classes) > 1)
-    yield row("faces without a person", f"{sample.without_person:,}", sample.without_person == 0)
     yield row("people without a prediction", f"{sample.unpredicted_people:,}", sample.unpredicted_people == 0)
     yield row("resamples", f"{settings.resamples:,} (seed {settings.seed})")
     for arm in sample.arms.values():
@@ -29,6 +29,7 @@ def checks(sample: Sample, settings: Settings) -> Iterator[Row]:
     counted = np.logical_or.reduce([arm.covered for arm in sample.arms.values()])
     for attribute in sample.attributes:
         yield from attribute_checks(sample, attribute, counted, settings)
+    yield from dependence_checks(sample, clusters)
     for contrast in settings.contrasts:
         before, after = sample.arms[contrast.before], sample.arms[contrast.after]
         same = bool(np.array_equal(before.fold, after.fold))
@@ -56,6 +57,41 @@ def arm_checks(sample: Sample, arm: Arm) -> Iterator[Row]:
         yield row("probabilities", value, other == 0, arm=arm.name)
 
 
+def seen_in_training(sample: Sample, arm: Arm) -> int | None:
+    """Return how many of an arm's test faces the model of their fold was trained on; None without training rows."""
+    rows = sample.rows
+    own = rows[(rows["arm"] == arm.name) & (rows["role"] == "train")]
+    own = own[(own["seed"] == arm.seed) & (own["repeat"] == arm.repeat)]
+    if own.empty:
+        return None
+    tested = np.flatnonzero(arm.covered)
+    folds = max(int(own["fold"].max()), int(arm.fold.max())) + 1
+    trained = own["face"].to_numpy(np.int64) * folds + own["fold"].to_numpy()
+    return int(np.isin(tested.astype(np.int64) * folds + arm.fold[tested], trained).sum())
+
+
+def split_clusters(sample: Sample, arm: Arm) -> int:
+    """Return how many clusters have faces in more than one test fold: the model of one has seen the other."""
+    pairs = np.stack([sample.clusters[arm.covered], arm.fold[arm.covered]], 1)
+    return int((np.unique(np.unique(pairs, axis=0)[:, 0], return_counts=True)[1] > 1).sum())
+
+
+def dependence_checks(sample: Sample, clusters: Sequence[Row]) -> Iterator[Row]:
+    """Yield whether folds share a face or a cluster, and by how much clusters widen each gap's standard error."""
+    for arm in sample.arms.values():
+        if (seen := seen_in_training(sample, arm)) is not None:
+            yield row("tested faces that their model was trained on", f"{seen:,}", seen == 0, arm=arm.name)
+        if sample.clusters is not None:
+            torn = split_clusters(sample, arm)
+            yield row("clusters with faces in more than one fold", f"{torn:,}", torn == 0, arm=arm.name)
+    for gap in clusters:
+        if gap["quantity"] == "gap" and gap["status"] == "ok" and "design_effect" in gap:
+            effect = gap["design_effect"]
+            value = f"design effect {effect:.2f} of the gap to {gap['reference']} ({gap['clusters']:,} clusters)"
+            where = {key: gap[key] for key in ("arm", "attribute", "group")}
+            yield row("independent faces", value, effect < CLEAR, **where)
+
+
 def attribute_checks(sample: Sample, attribute: Attribute, counted: np.ndarray, settings: Settings) -> Iterator[Row]:
     """Yield the checks of one attribute: unknown groups, empty cells, whether the annotated faces are like others."""
     where = {"attribute": attribute.name}
@@ -67,6 +103,8 @@ def attribute_checks(sample: Sample, attribute: Attribute, counted: np.ndarray, 
     )
     first = next(iter(sample.arms.values()))
     counts = split(first, attribute, len(sample.classes))
+    empty = [f"{attribute.groups[g]} × {sample.classes[c]}" for g, c in np.argwhere(counts.support == 0)]
+    yield row("empty cells", ", ".join(empty) or "none", not empty, **where)
     for g, group in enumerate(attribute.groups):
         n, support = int(counts.n[g]), counts.support[g]
         yield row("faces", f"{n:,}", n >= settings.minimum_faces, group=group, **where)

@@ -36,7 +36,9 @@ def mean_over(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return values[..., classes].mean(-1) if classes.any() else np.full(values.shape[:-1], np.nan)
 
 
-def averages(table: np.ndarray, common: np.ndarray, present: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+def averages(
+    table: np.ndarray, common: np.ndarray, present: np.ndarray, seen: np.ndarray | None = None
+) -> dict[tuple[str, str], np.ndarray]:
     """Return every averaged metric of each table.
 
     Parameters
@@ -46,7 +48,10 @@ def averages(table: np.ndarray, common: np.ndarray, present: np.ndarray) -> dict
     common : numpy.ndarray of bool
         Classes of ``macro_common``; without any, its metrics are NaN.
     present : numpy.ndarray of bool
-        Classes over which balanced accuracy averages the recall.
+        Classes over which balanced accuracy averages the recall: those that have faces.
+    seen : numpy.ndarray of bool, optional
+        Classes of ``macro_present``, those that are true or predicted somewhere (scikit-learn's default); by default
+        ``present``.
 
     Returns
     -------
@@ -60,6 +65,7 @@ def averages(table: np.ndarray, common: np.ndarray, present: np.ndarray) -> dict
     for metric, values in metrics.items():
         out[metric, "macro_all"] = values.mean(-1)
         out[metric, "macro_common"] = mean_over(values, common)
+        out[metric, "macro_present"] = mean_over(values, present if seen is None else seen)
         if metric != "recall":  # weighted recall is accuracy
             out[metric, "weighted"] = (values * weights).sum(-1)
     out["balanced_accuracy", "macro_present"] = mean_over(metrics["recall"], present)

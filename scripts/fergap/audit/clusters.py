@@ -81,6 +81,11 @@ def patterns(sample: Sample, settings: Settings, arms: tuple[Arm, ...], counts: 
     return cluster_patterns(cell, sample.clusters[kept], counts.table.size)
 
 
+def few_clusters(clusters: int) -> Row:
+    """Return the column ``note`` where there are so few clusters that their standard error is too small."""
+    return {"note": f"fewer than {FEWEST} clusters: the clustered error is too small"} if clusters < FEWEST else {}
+
+
 def standard_errors(right: np.ndarray, sides: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     """Return the standard error of an accuracy or gap with independent faces and with clusters.
 
@@ -115,7 +120,7 @@ def clustering(sample: Sample, settings: Settings) -> Iterator[Row]:
             r = attribute.reference
             for g, group in enumerate(attribute.groups):
                 head = {"arm": arm.name, "attribute": attribute.name, "group": group}
-                status = too_few(int(sizes[g]), settings.minimum_faces)
+                status = too_few(int(sizes[g]), settings.minimum_faces, group)
                 yield head | {"quantity": "accuracy", "status": status} | row_of(sample, arm, attribute.codes, g, None)
                 if g != r:
                     names = group, attribute.groups[r]
@@ -140,9 +145,7 @@ def row_of(sample: Sample, arm: Arm, codes: np.ndarray, g: int, r: int | None) -
         row |= {"design_effect": effect}
         if effect > 0:
             row |= {"effective_n": n / effect}
-    if len(sizes) < FEWEST:
-        row["note"] = f"fewer than {FEWEST} clusters: the clustered error is too small"
-    return row
+    return row | few_clusters(len(sizes))
 
 
 def contrast_arms(sample: Sample, contrast: Contrast) -> tuple[Arm, Arm]:

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, xlog1py, xlogy
-from scipy.stats import boschloo_exact, chi2_contingency
+from scipy.stats import chi2_contingency
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from fergap.audit.boschloo import boschloo, searchable
 from fergap.audit.counts import Split
-from fergap.audit.gaps import answers, bounds, pairs
+from fergap.audit.gaps import answers, bounds, pairs, small_cells
 from fergap.audit.proportions import Interval
 from fergap.audit.settings import Settings
-from fergap.audit.stratified import Strata, Test, chi_square, conditional_distribution, least_expected, two_by_two
+from fergap.audit.stratified import Strata, Test, chi_square, conditional_distribution, two_by_two
 
 Row = dict[str, Any]
 SEARCHED = 200  # faces of both groups up to which the unconditional tests are searched
@@ -33,13 +34,15 @@ def fisher_and_mid_p(table: np.ndarray) -> tuple[float, float]:
     """Return Fisher's exact two-sided p, by probability ordering, and its mid-p (half the observed table's less).
 
     From the part of the hypergeometric distribution that counts, so that the work does not grow with the faces; an
-    answer beyond it (p below 1e−80) has the chi-square p for both.
+    answer beyond it (p below 1e−80) has the chi-square p for both. Both are 1 where the margins allow no other table.
     """
     (x1, y1), (x0, y0) = table.tolist()
     start, p = conditional_distribution(Strata(*(np.array([v]) for v in (x1, x1 + y1, x0, x0 + y0))))
     if not start <= x1 < start + len(p):
         far = chi_square(table).p_value
         return far, far
+    if len(p) == 1:
+        return 1.0, 1.0
     observed = float(p[x1 - start])
     # R's tolerance for equally likely tables
     both = min(1.0, float(p[p <= observed * (1 + 1e-7)].sum()))
@@ -91,14 +94,6 @@ def barnard(table: np.ndarray) -> Test:
     return Test(observed, math.nan, supremum(np.abs(z) >= abs(observed) - 1e-10))
 
 
-def boschloo(table: np.ndarray) -> Test:
-    """Return Boschloo's unconditional exact test; p = 1 when all answers are alike."""
-    if not table.sum(0).all():
-        return Test(math.nan, math.nan, 1.0)
-    # SciPy's groups are the columns
-    return Test(math.nan, math.nan, min(1.0, float(boschloo_exact(table.T).pvalue)))
-
-
 def difference_interval(x1: int, n1: int, x0: int, n0: int, method: str, confidence: float) -> Interval:
     """Return statsmodels' interval of x1/n1 − x0/n0 by ``method``, kept within ±1 and around the estimate."""
     low, high = confint_proportions_2indep(x1, n1, x0, n0, method=method, compare="diff", alpha=1 - confidence)
@@ -113,8 +108,8 @@ def crude_tests(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
         if head["status"] != "ok":
             continue
         table = two_by_two(*answers(split, g, r))
-        small, few = least_expected(table) < 5, table.sum() <= SEARCHED
-        searched = np.prod(table.sum(1) + 1) <= 20_000
+        small, few = small_cells(*answers(split, g, r)), table.sum() <= SEARCHED
+        searched = searchable(table)
         both, mid = fisher_and_mid_p(table)
         yield head | {"test": "chi-square, yates"} | yates(table)._asdict()
         if not small or searched:

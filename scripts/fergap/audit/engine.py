@@ -10,12 +10,15 @@ from statsmodels.stats.multitest import multipletests
 from fergap import tables
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.annotators import annotators
+from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, gap_changes
 from fergap.audit.checks import checks
+from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
 from fergap.audit.compared import models_compared
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
+from fergap.audit.effective_size import clustered_gaps
 from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
@@ -24,13 +27,14 @@ from fergap.audit.inputs import Sample, make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.models import models
 from fergap.audit.multiplicity import ledger, ledger_order, max_t
-from fergap.audit.not_estimable import left_out, not_estimable
+from fergap.audit.not_estimable import left_out, left_out_of_fairness, not_estimable
 from fergap.audit.pairwise import group_effects, group_tests, pairwise
 from fergap.audit.planning import planning
 from fergap.audit.resampling import resample_change, resample_split
 from fergap.audit.settings import Contrast, Settings, contrasts_of
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
+from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
 
@@ -38,6 +42,7 @@ Row = dict[str, Any]
 NAMES = (
     "checks",
     "group_metrics",
+    "calibration_metrics",
     "confusion",
     "gaps",
     "effects",
@@ -118,6 +123,7 @@ def audit(
     classes: Sequence[str] | None = None,
     bootstrap: str = "stratified",
     clusters: Mapping[Any, Any] | pd.Series | None = None,
+    validation: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -156,6 +162,9 @@ def audit(
     clusters : mapping or pandas.Series, optional
         ``image_id`` → cluster of faces that are not independent (one person, one picture); by default the column
         ``cluster_id`` of ``people``, if it is there.
+    validation : pandas.DataFrame, optional
+        Faces whose true group is known: ``image_id``, ``attribute``, ``truth``, and optionally ``group``, the label,
+        by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
     seed : int
         Every resample derives from it.
 
@@ -184,15 +193,17 @@ def audit(
     for contrast in settings.contrasts:
         check_pairing(sample, contrast)
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
-    out["checks"] += checks(sample, settings)
+    out["clusters"] += clustering(sample, settings)
+    out["checks"] += checks(sample, settings, out["clusters"])
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)
     out["annotators"] += annotators(people, sample.faces)
+    out["calibration_metrics"] += calibration_metrics(sample, settings)
     audit_arms(sample, settings, out)
+    out["label_noise"] += validation_rows(sample, validation, settings)
     out["models"] += models(sample, settings)
     audit_contrasts(sample, settings, out)
-    out["clusters"] += clustering(sample, settings)
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["not_estimable"] += not_estimable(out)
@@ -227,6 +238,9 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
             out["label_noise"] += label_noise(arm, counts, settings)
             out["size_matched"] += size_matched(arm, counts, settings)
             out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
+            out["not_estimable"] += left_out_of_fairness(arm, counts, sample.classes, settings.minimum_faces)
+    for arm in sample.arms.values():
+        out["gaps"] += clustered_gaps(sample, arm, settings)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
     adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
@@ -253,6 +267,7 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
             out["gap_changes"] += gap_changes(
                 contrast, counts, resample_change(contrast.name, counts, settings, drawn), settings
             )
+            out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
     for combined in (False, True):  # combinations of attributes are a family of their own
         adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_effectsize
 
 from fergap.audit.bootstrap import Replicates
+from fergap.audit.boschloo import small_sample
 from fergap.audit.counts import Split
 from fergap.audit.proportions import equivalence_p, miettinen_nurminen, newcombe
 from fergap.audit.resampling import AVERAGED, GAP_METRICS, group_statistics
@@ -21,12 +22,12 @@ from fergap.audit.stratified import (
     fisher,
     least_expected,
     risk_difference,
-    small_sample,
     two_by_two,
 )
 
 Row = dict[str, Any]
 PRIMARY_TEST = "class-stratified exact"
+METHODS = ("bca", "percentile", "basic", "studentized")  # the last of an accuracy gap alone
 
 
 def pairs(arm: str, split: Split, settings: Settings) -> Iterator[tuple[int, int, Row]]:
@@ -45,16 +46,37 @@ def bounds(interval: tuple[float, float]) -> Row:
     return {"ci_low": float(interval[0]), "ci_high": float(interval[1])}
 
 
-def resampled_bounds(replicates: Replicates, method: str, column: int, settings: Settings) -> Row:
-    """Return the columns of a bootstrap interval: how faces were drawn, and each endpoint's Monte-Carlo error."""
-    row = bounds(getattr(replicates, method)(column, settings.confidence))
+def resampled_bounds(
+    replicates: Replicates, method: str, column: int, settings: Settings, farthest: float = 1.0
+) -> Row:
+    """Return the columns of a bootstrap interval, or of one that there is not because its ends are NaN.
+
+    How faces were drawn, each endpoint's Monte-Carlo error, and the resamples left out: those without a face of a
+    group, and of the studentized interval those without a standard error. Ends stay within ±``farthest``.
+    """
+    row = {"resampling": settings.bootstrap, "resamples_left_out": replicates.left_out}
+    if method == "studentized":
+        row["resamples_left_out"] += replicates.flat()
+    ends = getattr(replicates, method)(column, settings.confidence)
+    if math.isnan(ends[0]):
+        return row | {"status": "interval not estimable: resamples without a standard error"}
     low, high = replicates.monte_carlo_error(method, column, settings.confidence)
-    return row | {"resampling": settings.bootstrap, "error_low": low, "error_high": high}
+    ends = max(ends[0], -farthest), min(ends[1], farthest)
+    return row | bounds(ends) | {"error_low": low, "error_high": high}
 
 
 def answers(split: Split, g: int, r: int) -> tuple[int, int, int, int]:
     """Return correct answers and faces of the group and of the reference."""
     return int(split.right[g]), int(split.n[g]), int(split.right[r]), int(split.n[r])
+
+
+def small_cells(x1: int, n1: int, x0: int, n0: int) -> bool:
+    """Return whether the chi-square test is not to be relied on alone, so that Boschloo's is given too.
+
+    A group with fewer than 30 faces or with fewer than 5 correct or 5 wrong answers, or a count below 5 expected under
+    independence.
+    """
+    return few_answers(x1, n1, x0, n0) != "ok" or least_expected(two_by_two(x1, n1, x0, n0)) < 5
 
 
 def gaps(
@@ -74,7 +96,7 @@ def gaps(
             if estimable:
                 row |= {"estimate": x1 / n1 - x0 / n0} | bounds(interval(x1, n1, x0, n0, settings.confidence))
             yield row
-        for method in ("bca", "percentile", "basic"):
+        for method in METHODS:
             row = accuracy | {"method": f"bootstrap {method}"}
             if estimable:
                 row |= {"estimate": x1 / n1 - x0 / n0, "status": few_answers(x1, n1, x0, n0)}
@@ -104,7 +126,7 @@ def macro_gaps(split: Split, g: int, r: int, both: Replicates | None, head: Row,
         estimates = (first - second)[: len(estimates)]
     for metric, average in GAP_METRICS[1:]:
         column = 1 + AVERAGED.index((metric, average))
-        for method in ("bca", "percentile", "basic"):
+        for method in METHODS[:-1]:
             row = head | {"metric": metric, "average": average, "method": f"bootstrap {method}"}
             row["primary"] = int(method == "bca")
             if row["status"] == "ok":
@@ -147,7 +169,7 @@ def tests(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) 
         yield first | exact._asdict()
         table = two_by_two(*answers(split, g, r))
         yield head | {"test": "chi-square", "primary": 0} | chi_square(table)._asdict()
-        if least_expected(table) < 5:
+        if small_cells(*answers(split, g, r)):
             name, result = small_sample(table)
             yield head | {"test": name, "primary": 0} | result._asdict()
         cmh = cochran_mantel_haenszel(split.strata(g, r))

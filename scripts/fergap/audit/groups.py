@@ -39,7 +39,7 @@ def group_metrics(
     for g, group in enumerate(split.groups):
         table, n = split.table[g], int(split.n[g])
         head = {"arm": arm, "attribute": split.attribute, "group": group, "confidence": settings.confidence}
-        status, interval = too_few(n, settings.minimum_faces), few_answers(int(split.right[g]), n)
+        status, interval = too_few(n, settings.minimum_faces, group), few_answers(int(split.right[g]), n)
         yield head | {"metric": "accuracy"} | accuracy_row(int(split.right[g]), n, settings)
         f1 = per_class(table)[2]
         right, support, predicted = np.diagonal(table), table.sum(1), table.sum(0)
@@ -65,7 +65,7 @@ def group_metrics(
                 column = 1 + len(AVERAGED) + c
                 yield row | found | {"estimate": f1[c]} | resampled(replicates[g], column, settings, enough)
         if status == "ok":
-            estimates = group_statistics(table.astype(float)[None], common, support > 0)[0]
+            estimates = group_statistics(table.astype(float)[None], common, support > 0, support + predicted > 0)[0]
         for m, (metric, average) in enumerate(AVERAGED, start=1):
             row = head | {"metric": metric, "average": average, "n": n}
             if status != "ok":

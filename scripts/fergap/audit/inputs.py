@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fergap.audit.scoring import Scores, score
 from fergap.errors import UserError
 
 ROLES = ("train", "validation", "test")
@@ -42,7 +43,10 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm's out-of-fold predictions in its first replicate; arrays over all faces, −1 where not predicted."""
+    """An arm's out-of-fold predictions in its first replicate; arrays over all faces, −1 where not predicted.
+
+    ``scores`` are those of its probabilities, None where the predictions have none.
+    """
 
     name: str
     seed: int
@@ -50,6 +54,7 @@ class Arm:
     true: np.ndarray
     predicted: np.ndarray
     fold: np.ndarray
+    scores: Scores | None = None
 
     @property
     def covered(self) -> np.ndarray:
@@ -70,7 +75,6 @@ class Sample:
     attributes: tuple[Attribute, ...]
     rows: pd.DataFrame
     probabilities: dict[str, tuple[int, int]]
-    without_person: int
     unpredicted_people: int
     clusters: np.ndarray | None = None
 
@@ -114,6 +118,8 @@ def check_probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> tuple[in
         return None
     p = frame[columns].to_numpy(float)
     given = ~np.isnan(p).all(1)
+    outside = ((p < 0) | (p > 1)).any(1)
+    fail_first(outside, frame, "one of its probabilities is none", "predictions", expected="numbers from 0 to 1")
     off = given & ~(np.abs(p.sum(1) - 1) <= 0.01)
     fail_first(off, frame, "its probabilities do not sum to 1", "predictions", expected="one probability per class")
     if not given.any():
@@ -122,8 +128,11 @@ def check_probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> tuple[in
     return int(given.sum()), int((p[np.arange(len(p)), predicted] < p.max(1) - 1e-6).sum())
 
 
-def first_replicate(rows: pd.DataFrame, arm: str, size: int) -> Arm:
-    """Return an arm's predictions for the seed listed first and that seed's smallest repeat."""
+def first_replicate(rows: pd.DataFrame, arm: str, size: int, probabilities: pd.DataFrame | None) -> Arm:
+    """Return an arm's predictions for the seed listed first and that seed's smallest repeat.
+
+    ``probabilities`` has the rows of ``rows`` and one column per class, or is None.
+    """
     test = rows[(rows["arm"] == arm) & (rows["role"] == "test")]
     if test.empty:
         raise UserError(
@@ -138,7 +147,14 @@ def first_replicate(rows: pd.DataFrame, arm: str, size: int) -> Arm:
     arrays = {c: np.full(size, -1, np.int32) for c in ("true", "predicted", "fold")}
     for c, array in arrays.items():
         array[chosen["face"].to_numpy()] = chosen[c].to_numpy()
-    return Arm(arm, seed, repeat, **arrays)
+    scores = None
+    if probabilities is not None:
+        p = probabilities.loc[chosen.index].to_numpy(float)
+        found = score(p, chosen["true"].to_numpy(), chosen["predicted"].to_numpy())
+        scores = Scores(*(np.full(size, np.nan) for _ in found))
+        for array, values in zip(scores, found, strict=True):
+            array[chosen["face"].to_numpy()] = values
+    return Arm(arm, seed, repeat, **arrays, scores=scores)
 
 
 def group_codes(
@@ -201,6 +217,7 @@ def make_attribute(
                 f"{name} has no group {given!r}",
                 where=f"audit.reference.{name}",
                 expected="one of " + ", ".join(groups),
+                fix=f"name the group that the others are compared with: reference: {{{name}: {groups[0]}}}",
             )
         return Attribute(name, groups, codes, groups.index(given), False)
     sizes = np.bincount(codes[counted & (codes >= 0)], minlength=len(groups))
@@ -222,8 +239,9 @@ def make_sample(
     Raises
     ------
     UserError
-        A column, class or role is missing or unknown; a face is predicted twice in one replicate; an arm, attribute or
-        reference is not there; probabilities do not sum to 1.
+        A column, class or role is missing or unknown; a face is predicted twice in one replicate, or is not among the
+        people; an arm, attribute or reference is not there, or no attribute has two groups; probabilities do not sum
+        to 1.
     """
     frame = completed(predictions)
     for c in ("image_id", "true", "predicted"):
@@ -239,6 +257,9 @@ def make_sample(
     if set(there) - set(arms):
         frame = frame[codes_of(frame["arm"], arms) >= 0].reset_index(drop=True)
     found = {str(label) for c in ("true", "predicted") for label in frame[c].unique()}
+    # a class that no face has and nobody predicts still has its probability
+    shared = {str(c).removeprefix("p_") for c in frame.columns if str(c).startswith("p_")}
+    found |= shared if found <= shared else set()
     labels = tuple(str(c) for c in classes) if classes else tuple(sorted(found))
     codes = {c: codes_of(frame[c], labels) for c in ("true", "predicted")}
     for c, values in codes.items():
@@ -265,19 +286,37 @@ def make_sample(
         "predictions",
         expected="each face once in role 'test' for each arm, seed and repeat",
     )
-    made = {arm: first_replicate(rows, arm, len(faces)) for arm in arms}
+    columns = [f"p_{c}" for c in labels]
+    probabilities = frame[columns] if set(columns) <= set(frame.columns) else None
+    made = {arm: first_replicate(rows, arm, len(faces), probabilities) for arm in arms}
     for c in ("image_id", "attribute", "group"):
         if c not in people.columns:
             raise UserError(f"column {c!r} is missing", where="people", expected="image_id, attribute, group")
     counted = np.logical_or.reduce([arm.covered for arm in made.values()])
     known = pd.Index(people["image_id"].unique())
+    compared = tuple(make_attribute(name, people, pd.Index(faces), counted, groups, reference) for name in attributes)
+    if all(len(attribute.groups) < 2 for attribute in compared):
+        alone = ", ".join(f"every {a.name} is {a.groups[0]!r}" for a in compared)
+        raise UserError(
+            f"there is nothing to compare: {alone}",
+            where="people",
+            expected="at least two groups of one attribute",
+            fix="audit another attribute, or declare the groups that have no face under audit.groups",
+        )
+    fail_first(
+        known.get_indexer(frame["image_id"]) < 0,
+        frame,
+        "it is predicted, and nobody says who it shows",
+        "predictions",
+        expected="ids of the people table",
+        fix="correct the id, or add it to the people table, with empty cells where its groups are unknown",
+    )
     return Sample(
         made,
         labels,
         pd.Index(faces),
-        tuple(make_attribute(name, people, pd.Index(faces), counted, groups, reference) for name in attributes),
+        compared,
         rows,
         {arm: p for arm in arms if (p := check_probabilities(frame[frame["arm"] == arm], labels))},
-        int((known.get_indexer(faces)[counted] < 0).sum()),
         int((pd.Index(faces[counted]).get_indexer(known) < 0).sum()),
     )

@@ -60,7 +60,7 @@ def label_noise(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
     """
     for g, r, head in pairs(arm, split, settings):
         x1, n1, x0, n0 = answers(split, g, r)
-        head |= {"n_group": n1, "n_reference": n0, "confidence": settings.confidence}
+        head |= {"n_group": n1, "n_reference": n0, "confidence": settings.confidence, "method": "newcombe"}
         if head["status"] != "ok":
             yield head | {"scenario": "labels as given"}
             continue

@@ -15,8 +15,10 @@ from scipy.stats import chi2, norm
 from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
+from fergap.audit.clusters import few_clusters
 from fergap.audit.counts import tabulate
 from fergap.audit.inputs import Arm, Attribute, Sample
+from fergap.audit.robust import Clustered, cluster_covariance, clustered_faces
 from fergap.audit.settings import Settings, pair_status
 
 Row = dict[str, Any]
@@ -192,11 +194,16 @@ class Model:
 
         return end(-z * se), end(z * se)
 
-    def marginal_effect(self, factor: int, level: int) -> tuple[float, float] | None:
+    def clustered(self, faces: Clustered) -> np.ndarray:
+        """Return the coefficients' covariance for faces in clusters."""
+        return cluster_covariance(self.full[0][:, self.kept], self.fit.fitted, self.fit.covariance, faces)
+
+    def marginal_effect(self, factor: int, level: int, covariance: np.ndarray) -> tuple[float, float] | None:
         """Return the average marginal effect of ``level`` against the reference and its standard error.
 
         g-computation: mean over all faces of P(correct | level) − P(correct | reference), the rest as observed;
-        standard error by the delta method. None where it needs a combination without faces.
+        standard error by the delta method from the coefficients' ``covariance``. None where it needs a combination
+        without faces.
         """
         p, gradient = [], []
         aliased = len(self.kept) < self.full[0].shape[1]
@@ -212,7 +219,7 @@ class Model:
             p.append(np.average(fitted, weights=self.cells.n))
             gradient.append(np.average(matrix * (fitted * (1 - fitted))[:, None], axis=0, weights=self.cells.n))
         slope = gradient[0] - gradient[1]
-        return float(p[0] - p[1]), math.sqrt(float(slope @ self.fit.covariance @ slope))
+        return float(p[0] - p[1]), math.sqrt(float(slope @ covariance @ slope))
 
 
 def likelihood_ratio(smaller: Model, larger: Model) -> tuple[float, int, float]:
@@ -222,8 +229,8 @@ def likelihood_ratio(smaller: Model, larger: Model) -> tuple[float, int, float]:
     return statistic, df, float(chi2.sf(statistic, df)) if df else math.nan
 
 
-def coefficient_rows(model: Model, head: Row, settings: Settings) -> Iterator[Row]:
-    """Yield a model's coefficients with Wald statistics."""
+def coefficient_rows(model: Model, covariance: np.ndarray, head: Row, settings: Settings) -> Iterator[Row]:
+    """Yield a model's coefficients with Wald statistics from their ``covariance``."""
     if model.separated:
         yield head | {"term": "all", "quantity": "log odds ratio", "status": SEPARATION}
         return
@@ -235,9 +242,8 @@ def coefficient_rows(model: Model, head: Row, settings: Settings) -> Iterator[Ro
             yield row | {"status": "not estimable: a combination without faces"}
         else:
             i = position[column]
-            estimate, se = float(model.fit.coefficients[i]), math.sqrt(model.fit.covariance[i, i])
-            found = {"estimate": estimate, "se": se, "ci_low": estimate - z * se, "ci_high": estimate + z * se}
-            yield row | found | {"statistic": estimate / se, "p_value": float(2 * norm.sf(abs(estimate / se)))}
+            estimate, se = float(model.fit.coefficients[i]), math.sqrt(covariance[i, i])
+            yield row | wald(estimate, se, z)
 
 
 def odds_ratio_rows(model: Model, head: Row, settings: Settings) -> Iterator[Row]:
@@ -258,7 +264,35 @@ def odds_ratio_rows(model: Model, head: Row, settings: Settings) -> Iterator[Row
             }
 
 
-def marginal_rows(model: Model, head: Row, settings: Settings) -> Iterator[Row]:
+def wald(estimate: float, se: float, z: float) -> Row:
+    """Return the columns of an estimate with its normal interval and test; an error of 0 has no test."""
+    row = {"estimate": estimate, "se": se, "ci_low": estimate - z * se, "ci_high": estimate + z * se}
+    if se > 0:
+        row |= {"statistic": estimate / se, "p_value": float(2 * norm.sf(abs(estimate / se)))}
+    return row
+
+
+def wald_row(model: Model, term: Term, covariance: np.ndarray, head: Row) -> Row:
+    """Return the Wald test that every coefficient of ``term`` is 0: bᵀ V⁻¹ b, χ² of as many degrees of freedom.
+
+    The likelihood ratio takes faces as independent; this test holds with the covariance that it is given.
+    """
+    own = [i for i, column in enumerate(model.kept) if model.full[1][column][0] == term]
+    name = " × ".join(model.cells.names[f] for f in term)
+    row = head | {"model": model.formula, "term": name, "quantity": "wald chi-square"}
+    if model.separated:
+        return row | {"status": SEPARATION}
+    if not own:
+        return row | {"status": "not estimable: a combination without faces"}
+    b, v = model.fit.coefficients[own], covariance[np.ix_(own, own)]
+    se = np.sqrt(np.diagonal(v))
+    if not se.all() or np.linalg.matrix_rank(v / np.outer(se, se), tol=1e-9) < len(own):
+        return row | {"status": "not estimable: fewer clusters than coefficients"}
+    statistic = float(b @ np.linalg.solve(v, b))
+    return row | {"statistic": statistic, "df": len(own), "p_value": float(chi2.sf(statistic, len(own)))}
+
+
+def marginal_rows(model: Model, covariance: np.ndarray, head: Row, settings: Settings) -> Iterator[Row]:
     """Yield the average marginal effect of each group, in the scale of an accuracy gap."""
     z = norm.isf((1 - settings.confidence) / 2)
     for factor, name in enumerate(model.cells.names[:-1]):
@@ -266,14 +300,10 @@ def marginal_rows(model: Model, head: Row, settings: Settings) -> Iterator[Row]:
             row = head | {"term": f"{name}: {group}", "quantity": "average marginal effect"}
             if model.separated:
                 yield row | {"status": SEPARATION}
-            elif (effect := model.marginal_effect(factor, level)) is None:
+            elif (effect := model.marginal_effect(factor, level, covariance)) is None:
                 yield row | {"status": "not estimable: a combination without faces"}
             else:
-                estimate, se = effect
-                row |= {"estimate": estimate, "se": se, "ci_low": estimate - z * se, "ci_high": estimate + z * se}
-                if se:
-                    row |= {"statistic": estimate / se, "p_value": float(2 * norm.sf(abs(estimate / se)))}
-                yield row
+                yield row | wald(*effect, z)
 
 
 def ratio_row(smaller: Model, larger: Model, term: Term, head: Row) -> Row:
@@ -286,8 +316,12 @@ def ratio_row(smaller: Model, larger: Model, term: Term, head: Row) -> Row:
     return row | {"statistic": statistic, "df": df, "p_value": p}
 
 
-def fitted_rows(cells: Cells, head: Row, settings: Settings) -> Iterator[Row]:
-    """Yield every row of the models of one or two attributes and the class."""
+def fitted_rows(cells: Cells, faces: Clustered | None, head: Row, settings: Settings) -> Iterator[Row]:
+    """Yield every row of the models of one or two attributes and the class.
+
+    With ``faces`` in clusters, coefficients and marginal effects have a second row with the clusters' covariance, and
+    every term a Wald test from it beside its likelihood ratio.
+    """
     last = len(cells.names) - 1
     attributes = list(range(last))
     main = Model(cells, tuple((f,) for f in range(last + 1)))
@@ -298,16 +332,24 @@ def fitted_rows(cells: Cells, head: Row, settings: Settings) -> Iterator[Row]:
         own = head | {"model": model.formula}
         df = int(cells.n.sum()) - len(model.kept)
         yield own | {"term": "all", "quantity": "deviance", "estimate": model.fit.deviance, "df": df}
-        yield from coefficient_rows(model, own, settings)
+        yield from coefficient_rows(model, model.fit.covariance, own, settings)
         if model is main:
             yield from odds_ratio_rows(model, own, settings)
-        yield from marginal_rows(model, own, settings)
-    for f in attributes:
-        yield ratio_row(Model(cells, tuple(t for t in main.terms if t != (f,))), main, (f,), head)
-    if last == 2:
-        yield ratio_row(main, models[1], (0, 1), head)
-    for f in attributes:
-        yield ratio_row(main, Model(cells, (*main.terms, (f, last))), (f, last), head)
+        yield from marginal_rows(model, model.fit.covariance, own, settings)
+    tested = [(Model(cells, tuple(t for t in main.terms if t != (f,))), main, (f,)) for f in attributes]
+    tested += [(main, models[1], (0, 1))] if last == 2 else []
+    tested += [(main, Model(cells, (*main.terms, (f, last))), (f, last)) for f in attributes]
+    for smaller, larger, term in tested:
+        yield ratio_row(smaller, larger, term, head)
+    if faces is None:
+        return
+    head = head | {"covariance": "cluster", "clusters": faces.clusters} | few_clusters(faces.clusters)
+    for model in models:
+        covariance, own = model.clustered(faces), head | {"model": model.formula}
+        yield from coefficient_rows(model, covariance, own, settings)
+        yield from marginal_rows(model, covariance, own, settings)
+    for _, model, term in tested:
+        yield wald_row(model, term, model.clustered(faces), head)
 
 
 def undecided(cells: Cells) -> str | None:
@@ -320,7 +362,11 @@ def undecided(cells: Cells) -> str | None:
 
 
 def model_rows(
-    arm: Arm, attributes: Sequence[Attribute], classes: tuple[str, ...], settings: Settings
+    arm: Arm,
+    attributes: Sequence[Attribute],
+    classes: tuple[str, ...],
+    clusters: np.ndarray | None,
+    settings: Settings,
 ) -> Iterator[Row]:
     """Yield the rows of one arm's models of one or two attributes; groups too small for one are named."""
     cells = count_cells(arm, attributes, classes, settings.minimum_faces)
@@ -329,6 +375,7 @@ def model_rows(
         "attribute": "*".join(a.name for a in attributes),
         "status": "ok",
         "confidence": settings.confidence,
+        "covariance": "model",
     }
     model = "correct ~ " + " + ".join(cells.names)
     reason = undecided(cells) if len(cells.n) else "not estimable: 0 faces"
@@ -351,7 +398,10 @@ def model_rows(
     if reason:
         yield head | {"model": model, "term": "all", "quantity": "deviance", "status": reason}
     else:
-        yield from fitted_rows(cells, head, settings)
+        faces = None
+        if clusters is not None:
+            faces = clustered_faces(arm, attributes, classes, cells.levels, cells.codes, clusters)
+        yield from fitted_rows(cells, faces, head, settings)
 
 
 def models(sample: Sample, settings: Settings) -> Iterator[Row]:
@@ -359,4 +409,4 @@ def models(sample: Sample, settings: Settings) -> Iterator[Row]:
     base = [a for a in sample.attributes if not a.combined]
     for arm in sample.arms.values():
         for attributes in [*((a,) for a in base), *combinations(base, 2)]:
-            yield from model_rows(arm, attributes, sample.classes, settings)
+            yield from model_rows(arm, attributes, sample.classes, sample.clusters, settings)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from fergap.audit.inputs import Arm, Sample
 from fergap.audit.settings import Settings, pair_status
@@ -160,21 +161,29 @@ def max_t(sample: Sample, settings: Settings, draws: int = DRAWS) -> Iterator[Ro
 
 
 def ledger(tables: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
-    """Yield the rows of ``multiplicity`` for every p value that another table adjusts, with the size of its family."""
+    """Yield the rows of ``multiplicity`` for every p value that another table adjusts, with the size of its family.
+
+    Fairness metrics of the same faces depend on each other in no known way, so their Benjamini–Hochberg p, which asks
+    for independence or positive dependence, has Benjamini and Yekutieli's (2001) beside it, which holds under any.
+    """
     for name, rows in tables.items():
         if name in ("verdicts", "multiplicity"):  # they repeat what other tables adjust
             continue
         found = [row for row in rows if row.get("p_adjusted") is not None and row.get("adjustment") is not None]
         family = [(row.get("arm"), row.get("contrast"), family_name(name, row), row["adjustment"]) for row in found]
         sizes = Counter(family)
-        for key, row in zip(family, found, strict=True):
-            yield {
-                "table": name,
-                "family": key[2],
-                "m": sizes[key],
-                "method": row["adjustment"],
-                "status": "ok",
-            } | {column: row.get(column) for column in MEMBER}
+        members = [
+            {"table": name, "family": key[2], "m": sizes[key], "method": row["adjustment"], "status": "ok"}
+            | {column: row.get(column) for column in MEMBER}
+            for key, row in zip(family, found, strict=True)
+        ]
+        yield from members
+        if name == "fairness":
+            for key in sizes:
+                own = [member for member, other in zip(members, family, strict=True) if other == key]
+                adjusted = multipletests([member["p_value"] for member in own], method="fdr_by")[1]
+                for member, p in zip(own, adjusted, strict=True):
+                    yield member | {"method": "by", "p_adjusted": float(min(p, 1.0))}
 
 
 MEMBER = (

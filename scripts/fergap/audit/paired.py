@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from scipy.optimize import brentq
-from scipy.stats import binom, binomtest, t
+from scipy.stats import binom, binomtest, norm, t
 
 from fergap.audit.proportions import bonett_price, mover
 
@@ -55,6 +55,22 @@ def mcnemar_midp(lost: int, gained: int) -> float:
         return 1.0
     point = float(binom.pmf(min(lost, gained), lost + gained, 0.5))
     return 1 - point / 2 if lost == gained else mcnemar_exact(lost, gained) - point
+
+
+def mcnemar(lost: int, gained: int) -> tuple[float, float]:
+    """Return McNemar's χ² without continuity correction and its p; 0 and 1 when no face changed."""
+    if lost + gained == 0:
+        return 0.0, 1.0
+    z = (gained - lost) / math.sqrt(lost + gained)
+    return z * z, float(2 * norm.sf(abs(z)))
+
+
+def wald_p(lost: int, gained: int, n: int) -> float:
+    """Return the p value of Wald's test of no change of n faces; 1 when no face changed, 0 when all changed alike."""
+    spread = n * (lost + gained) - (gained - lost) ** 2
+    if spread == 0:
+        return float(lost == gained)
+    return float(2 * norm.sf(abs(gained - lost) * math.sqrt(n / spread)))
 
 
 def welch(group: Pairs, reference: Pairs, confidence: float) -> Difference:

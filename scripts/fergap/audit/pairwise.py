@@ -10,6 +10,8 @@ from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
 from fergap.audit.counts import Split
+from fergap.audit.crude import fisher_and_mid_p
+from fergap.audit.gaps import small_cells
 from fergap.audit.proportions import newcombe
 from fergap.audit.settings import Settings, pair_status
 from fergap.audit.stratified import Test, chi_square, two_by_two
@@ -66,7 +68,9 @@ def pairwise(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``pairwise`` for one arm and attribute of more than two groups, not yet adjusted.
 
     Every two groups, once: the reference of the attribute is a pair's reference, otherwise the group listed later.
-    The simultaneous intervals are Newcombe's at 1 − α/m for the m pairs that can be compared.
+    The simultaneous intervals are Newcombe's at 1 − α/m for the m pairs that can be compared. p is Pearson's without
+    correction, or Fisher's mid-p where cells are small (:func:`fergap.audit.gaps.small_cells`; there can be thousands
+    of pairs, too many for Boschloo's search).
     """
     if len(split.groups) < 3:
         return
@@ -83,5 +87,8 @@ def pairwise(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
             wide_low, wide_high = newcombe(*counts, 1 - settings.alpha / m)
             row |= {"estimate": counts[0] / sizes[0] - counts[2] / sizes[1], "ci_low": low, "ci_high": high}
             row |= {"simultaneous_low": wide_low, "simultaneous_high": wide_high}
-            row |= chi_square(two_by_two(*counts))._asdict()
+            table = two_by_two(*counts)
+            row |= {"test": "chi-square"} | chi_square(table)._asdict()
+            if small_cells(*counts):
+                row |= {"test": "fisher mid-p", "statistic": None, "df": None, "p_value": fisher_and_mid_p(table)[1]}
         yield row

@@ -89,9 +89,48 @@ def bonett_price(lost: int, gained: int, n: int, confidence: float) -> Interval:
     return max(-1.0, min(up - down - half, change)), min(1.0, max(up - down + half, change))
 
 
-def mover(first: float, first_ci: Interval, second: float, second_ci: Interval) -> Interval:
+def paired_score(lost: int, gained: int, n: int, change: float) -> float:
+    """Return Tango's (1998) z statistic of a paired proportion's change; at 0 it is McNemar's.
+
+    (gained − lost − n δ)/√(n (2 q + δ (1 − δ))), q the maximum-likelihood share of lost faces when the share gained is
+    q + δ: the larger root of 2n q² + ((2n − gained + lost) δ − gained − lost) q − lost δ (1 − δ).
+    """
+    distance = gained - lost - n * change
+    if abs(distance) < 1e-12 * n:
+        return 0.0
+    b, c = (2 * n - gained + lost) * change - gained - lost, -lost * change * (1 - change)
+    q = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = n * (2 * q + change * (1 - change))
+    return distance / math.sqrt(variance) if variance > 1e-300 else math.copysign(math.inf, distance)
+
+
+def tango(lost: int, gained: int, n: int, confidence: float) -> Interval:
+    """Return Tango's (1998) score interval of the change (gained − lost)/n of a paired proportion (n ≥ 1)."""
+    estimate, z = (gained - lost) / n, norm.isf((1 - confidence) / 2)
+
+    def end(limit: float, target: float) -> float:
+        if abs(limit - estimate) < 1e-9 or (paired_score(lost, gained, n, limit) - target) * target <= 0:
+            return math.copysign(1.0, limit)
+        return brentq(lambda d: paired_score(lost, gained, n, d) - target, estimate, limit, xtol=1e-12)
+
+    edge = 1 - 1e-12
+    return end(-edge, z), end(edge, -z)
+
+
+def wald_change(lost: int, gained: int, n: int, confidence: float) -> Interval:
+    """Return Wald's interval of the change of a paired proportion: too short where few faces changed."""
+    change = (gained - lost) / n
+    variance = ((gained + lost) / n - change**2) / n
+    half = norm.isf((1 - confidence) / 2) * math.sqrt(max(variance, 0.0))
+    return max(-1.0, change - half), min(1.0, change + half)
+
+
+def mover(first: float, first_ci: Interval, second: float, second_ci: Interval, correlation: float = 0.0) -> Interval:
     """Return Zou and Donner's (2008) interval of ``first`` − ``second`` from the interval of each."""
-    difference = first - second
-    low = difference - math.hypot(first - first_ci[0], second_ci[1] - second)
-    high = difference + math.hypot(first_ci[1] - first, second - second_ci[0])
+
+    def distance(a: float, b: float) -> float:
+        return math.sqrt(max(a * a - 2 * correlation * a * b + b * b, 0.0))
+
+    low = first - second - distance(first - first_ci[0], second_ci[1] - second)
+    high = first - second + distance(first_ci[1] - first, second - second_ci[0])
     return low, high

@@ -9,6 +9,7 @@ from fergap.errors import UserError
 BOOTSTRAPS = ("stratified", "plain", "clustered")
 BOOTSTRAP_FACES = 30  # below it no bootstrap interval is given
 BOOTSTRAP_ANSWERS = 5  # nor for an accuracy with fewer correct or fewer wrong answers
+POOLED = "pooled into the main effects"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,14 @@ def faces(n: int) -> str:
     return f"{n:,} face" + ("" if n == 1 else "s")
 
 
-def too_few(n: int, minimum: int) -> str:
+def pooled(*groups: str) -> str:
+    """Return what is added to a status about small groups: faces of an intersection still count in its parts."""
+    return f" ({POOLED})" if any("*" in group for group in groups) else ""
+
+
+def too_few(n: int, minimum: int, group: str = "") -> str:
     """Return ``ok``, or the status of a group of n faces below the minimum."""
-    return "ok" if n >= minimum else f"not estimable: {faces(n)}"
+    return "ok" if n >= minimum else f"not estimable: {faces(n)}{pooled(group)}"
 
 
 def few_answers(*counts: int) -> str:
@@ -100,5 +106,5 @@ def few_answers(*counts: int) -> str:
 
 def pair_status(sizes: Sequence[int], names: Sequence[str], minimum: int) -> str:
     """Return ``ok``, or the status that names the groups that are too small."""
-    small = [f"{faces(n)} of {name}" for n, name in zip(sizes, names, strict=True) if n < minimum]
-    return "not estimable: " + " and ".join(small) if small else "ok"
+    small = {name: f"{faces(n)} of {name}" for n, name in zip(sizes, names, strict=True) if n < minimum}
+    return "not estimable: " + " and ".join(small.values()) + pooled(*small) if small else "ok"

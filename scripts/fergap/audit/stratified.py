@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import boschloo_exact, chi2_contingency, fisher_exact, norm
+from scipy.stats import chi2_contingency, fisher_exact, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 
@@ -45,16 +45,6 @@ def chi_square(table: np.ndarray) -> Test:
         return Test(0.0, 1.0, 1.0)
     result = chi2_contingency(table, correction=False)
     return Test(float(result.statistic), float(result.dof), float(result.pvalue))
-
-
-def small_sample(table: np.ndarray) -> tuple[str, Test]:
-    """Return the name and result of Boschloo's test, or of Fisher's where Boschloo's has too many tables to search."""
-    if not table.sum(0).all():
-        return "boschloo", Test(math.nan, math.nan, 1.0)
-    if np.prod(table.sum(1) + 1) > 20_000:
-        return "fisher", Test(math.nan, math.nan, float(fisher_exact(table).pvalue))
-    # SciPy's groups are the columns
-    return "boschloo", Test(math.nan, math.nan, min(1.0, float(boschloo_exact(table.T).pvalue)))
 
 
 def fisher(table: np.ndarray) -> Test:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fergap.audit.adjustment import simpson
+from fergap.audit.adjustment import simpson, simpson_reading
 from fergap.audit.changes import gap_change
 from fergap.audit.counts import PairedSplit, Split
 from fergap.audit.gaps import answers, bounds, pairs
 from fergap.audit.power import minimum_detectable_change, minimum_detectable_gap
-from fergap.audit.proportions import bonett_price, newcombe
+from fergap.audit.proportions import newcombe, tango
 from fergap.audit.sentences import change_sentence, gap_sentence
 from fergap.audit.settings import Contrast, Settings
 
@@ -53,7 +53,8 @@ def gap_verdicts(
             x1, n1, x0, n0 = answers(split, g, r)
             narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
             row |= {"estimate": x1 / n1 - x0 / n0, "smallest_margin": max(map(abs, narrow))}
-            row["simpson"] = simpson(split.strata(g, r))
+            strata = split.strata(g, r)
+            row |= {"simpson": simpson(strata), "simpson_reading": simpson_reading(strata, settings.confidence)}
             row |= bounds(newcombe(x1, n1, x0, n0, settings.confidence))
             row["minimum_detectable_gap"] = minimum_detectable_gap(n1, x0 / n0, n0, settings.confidence)
             if certified(narrow, settings.margin):
@@ -113,7 +114,7 @@ def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) 
     lost = []
     for i in (g, r):
         counts = split.pairs_of(i)
-        if bonett_price(counts.n10, counts.n01, counts.n, settings.confidence)[1] < 0:
+        if tango(counts.n10, counts.n01, counts.n, settings.confidence)[1] < 0:
             lost.append(split.groups[i])
     better = g if row["gap_before"] > 0 else r
     fall = -split.pairs_of(better).change

@@ -25,5 +25,9 @@ rule all:
     localrule: True
 
 
+onstart:
+    check_gpu()
+
+
 onsuccess:
     print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"]))

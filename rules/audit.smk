@@ -25,6 +25,7 @@ rule audit:
         annotators=update("results/{study}/audit/annotators.csv"),
         changes=update("results/{study}/audit/changes.csv"),
         gap_changes=update("results/{study}/audit/gap_changes.csv"),
+        beyond_placebo=update("results/{study}/audit/beyond_placebo.csv"),
         equivalence=update("results/{study}/audit/equivalence.csv"),
         verdicts=update("results/{study}/audit/verdicts.csv"),
         power=update("results/{study}/audit/power.csv"),
@@ -33,6 +34,7 @@ rule audit:
         size_matched=update("results/{study}/audit/size_matched.csv"),
         multiplicity=update("results/{study}/audit/multiplicity.csv"),
         models_compared=update("results/{study}/audit/models_compared.csv"),
+        ranking=update("results/{study}/audit/ranking.csv"),
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
     log:
         "logs/{study}/audit.log",

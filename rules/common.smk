@@ -11,7 +11,8 @@ from fergap.errors import UserError
 from fergap.faces.locations import source_files
 from fergap.paper.summary import summary
 from fergap.training.plan import (
-    config_packs,
+    arm_packs,
+    check_device,
     external_arms,
     job_settings,
     pack_paths,
@@ -85,7 +86,13 @@ def training_job(wildcards):
 
 def training_threads(wildcards):
     """Return how many networks a job trains side by side."""
-    return len(config_packs(config)[int(wildcards.pack)])
+    return len(arm_packs(config, wildcards.arm)[int(wildcards.pack)])
+
+
+def check_gpu():
+    """End the workflow before its first job where this machine is to train on a GPU and has none."""
+    if workflow.local_exec:
+        tell(check_device, config)
 
 
 def paper_files(wildcards):

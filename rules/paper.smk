@@ -1,7 +1,7 @@
 rule draw_figures:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit"),
+        lib=library("paper", "audit", "training"),
         audit=rules.audit.output,
     output:
         directory("results/{study}/paper/figures"),
@@ -24,7 +24,7 @@ rule draw_figures:
 rule render_paper:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit"),
+        lib=library("paper", "audit", "training"),
         document=f"{REPORT}/paper.qmd",
         report=collect(
             f"{REPORT}/{{file}}",

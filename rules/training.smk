@@ -22,7 +22,7 @@ rule split_folds:
 
 rule train_folds:
     input:
-        lib=library("training", "models"),
+        lib=library("training", "models", "faces"),
         faces="results/{study}/faces/faces.parquet",
         pixels="results/{study}/faces/pixels.npy",
         people="results/{study}/people/people.parquet",

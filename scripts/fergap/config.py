@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import UserError
 from fergap.faces.locations import needed
-from fergap.training.plan import external_arms
+from fergap.training.plan import expanded, external_arms
 
 SHOWN = 200  # characters of a value that a message repeats
 
@@ -96,6 +96,8 @@ def contradictions(config: dict) -> Iterator[UserError]:
         where = f"arms.{i} ({arm['name']})"
         if names.count(arm["name"]) > 1:
             yield UserError("two arms have this name", where=f"config: {where}", fix="name each arm once")
+        if "like" in arm:
+            yield unknown(f"{where}.like", arm["like"], names)
         if ("network" in arm) == ("predictions" in arm):
             yield UserError(
                 "needs either network or predictions",
@@ -103,7 +105,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "oversample"):
+            for key in ("recipe", "epochs", "oversample", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -125,12 +127,20 @@ def contradictions(config: dict) -> Iterator[UserError]:
         for side in ("before", "after"):
             if contrast[side] not in names:
                 yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], names)
+        if "placebo" in contrast and contrast["placebo"] not in names:
+            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
     for attribute, group in audit["reference"].items():
         declared = declared_groups(config).get(attribute)
         if attribute in audit["attributes"] and declared and group not in declared:
             yield unknown(f"audit.reference.{attribute}", group, declared)
+    splits = [("folds.split", config["folds"]["split"])]
+    splits += [(f"arms.{i} ({arm['name']}).split", arm.get("split")) for i, arm in enumerate(config["arms"])]
+    for where, split in splits:
+        if split and abs(sum(split) - 1) > 1e-9:
+            said = f"{split} sums to {sum(split):g}"
+            yield UserError(said, where=f"config: {where}", expected="shares that sum to 1")
     spans = sorted((first, last, name) for name, (first, last) in config["people"]["age_groups"].items())
     for first, last, name in spans:
         if first > last:
@@ -177,6 +187,7 @@ def checked(config: dict, schema: Path) -> dict:
     if errors:
         raise told(deepest(errors))
     config = with_defaults(config, rules)
+    config["arms"] = expanded(config)
     for error in contradictions(config):
         raise error
     return config

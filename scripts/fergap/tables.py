@@ -132,6 +132,8 @@ TABLES = {
             "validation_loss": NUMBER,
             "validation_accuracy": SHARE,
             "learning_rate": NUMBER,
+            "seconds": NUMBER,
+            "test_accuracy": Column("number", optional=True, missing=True, low=0, high=1),
             "chosen": Column("integer", low=0, high=1),
         },
         key=("arm", "seed", "repeat", "fold", "epoch"),
@@ -164,6 +166,9 @@ TABLES = {
             "chosen": COUNT,
             "training_rows": COUNT,
             "seconds": NUMBER,
+            "flops": COUNT,
+            "memory": COUNT,
+            "published_protocol_accuracy": Column("number", optional=True, missing=True, low=0, high=1),
         },
         key=("arm", "seed", "repeat", "fold"),
     ),
@@ -258,6 +263,16 @@ TABLES = {
         | {"resampling": OPEN_TEXT, "error_low": OPEN_NUMBER, "error_high": OPEN_NUMBER}
         | {"resamples_left_out": OPEN_COUNT}
     ),
+    "beyond_placebo": Table(
+        HEAD
+        | CONTRAST
+        | {"placebo": TEXT}
+        | PAIR
+        | {"n_group": COUNT, "n_reference": COUNT, "change": GAP, "change_placebo": GAP}
+        | {"estimate": OPEN_NUMBER, "se": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "verdict": TEXT}
+    ),
     "equivalence": Table(
         HEAD
         | PAIR
@@ -339,6 +354,11 @@ TABLES = {
         | ESTIMATE
         | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
         | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "primary": FLAG, "note": OPEN_TEXT, "status": TEXT}
+    ),
+    "ranking": Table(
+        {"arms": TEXT, "arm": TEXT, "rank": COUNT, "n": COUNT, "count": COUNT, "estimate": SHARE}
+        | {"ci_low": SHARE, "ci_high": SHARE, "confidence": SHARE, "method": TEXT, "best": TEXT, "difference": GAP}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "indistinguishable": FLAG, "status": TEXT}
     ),
     "not_estimable": Table(
         {"table": TEXT, "arm": OPEN_TEXT, "contrast": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT}

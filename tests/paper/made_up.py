@@ -136,6 +136,8 @@ def training_tables(arms):
             "chosen": 8 - f % 3,
             "training_rows": 1080,
             "seconds": 16.0,
+            "flops": 13_732_736,
+            "memory": 500_000_000,
         }
         for arm in arms
         for f in range(5)

@@ -7,7 +7,7 @@ from fergap import tables
 from fergap.training.folds import split_folds
 
 CLASSES = ("across", "down")
-FOLDS = {"count": 3, "validation": 0.2, "keep_together": ["exact", "near"]}
+FOLDS = {"count": 3, "validation": 0.2, "keep_together": ["exact", "near"], "split": None}
 RECIPE = {
     "optimizer": "adam",
     "learning_rate": 0.001,
@@ -78,6 +78,8 @@ def job(**changes):
         "precision": "fp32",
         "folds": FOLDS,
         "seed": 7,
+        "stream": "training",
+        "published": False,
     } | changes
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from fergap.training.augment import Augmentation, flip, rotate
+from fergap.training.augment import Augmentation, flip, warp
+from fergap.training.recipe import Recipe
 
 
 @pytest.fixture
@@ -10,15 +11,18 @@ def batch():
 
 
 def augmentation(rows, flips, degrees):
-    return Augmentation(rows, flips, degrees, torch.Generator().manual_seed(1), torch.device("cpu"))
+    return Augmentation(rows, Recipe(flip=flips, rotation=degrees), lambda _: 1, torch.device("cpu"))
+
+
+ALL = torch.arange(6)
 
 
 def test_nothing_asked_nothing_changed(batch):
-    assert augmentation(6, 0, 0)(batch, 0) is batch
+    assert augmentation(6, 0, 0)(batch, ALL) is batch
 
 
 def test_a_sure_flip_mirrors_every_picture(batch):
-    assert torch.equal(augmentation(6, 1, 0)(batch, 0), batch.flip(-1))
+    assert torch.equal(augmentation(6, 1, 0)(batch, ALL), batch.flip(-1))
 
 
 def test_flip_takes_the_chosen_ones(batch):
@@ -30,7 +34,7 @@ def test_flip_takes_the_chosen_ones(batch):
 
 @pytest.mark.parametrize("turns", [-1, 0, 1, 2])
 def test_quarter_turns(batch, turns):
-    out = rotate(batch, torch.full((6,), 90.0 * turns))
+    out = warp(batch, torch.full((6,), 90.0 * turns))
     torch.testing.assert_close(out, torch.rot90(batch, turns, (2, 3)), atol=1e-5, rtol=0)
 
 
@@ -41,12 +45,12 @@ def test_rotation_agrees_with_affine_grid(batch):
     rows = [torch.stack([angle.cos(), -angle.sin(), zero], 1), torch.stack([angle.sin(), angle.cos(), zero], 1)]
     grid = torch.nn.functional.affine_grid(torch.stack(rows, 1), list(batch.shape), align_corners=False)
     expected = torch.nn.functional.grid_sample(batch, grid, padding_mode="zeros", align_corners=False)
-    torch.testing.assert_close(rotate(batch, torch.rad2deg(angle)), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(warp(batch, torch.rad2deg(angle)), expected, atol=1e-5, rtol=0)
 
 
 def test_batches_of_an_epoch_are_one_draw(batch):
-    whole = augmentation(6, 0.5, 10)(batch, 0)
-    parts = torch.cat([augmentation(6, 0.5, 10)(batch[:2], 0), augmentation(6, 0.5, 10)(batch[2:], 2)])
+    whole = augmentation(6, 0.5, 10)(batch, ALL)
+    parts = torch.cat([augmentation(6, 0.5, 10)(batch[:2], ALL[:2]), augmentation(6, 0.5, 10)(batch[2:], ALL[2:])])
     assert torch.equal(whole, parts)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergap.errors import UserError
-from fergap.training.folds import duplicate_sets, roles, split_folds, strata, wide_groups
+from fergap.training.folds import duplicate_sets, roles, split_folds, split_once, strata, wide_groups
 
 from .examples import pictures
 
@@ -130,3 +130,24 @@ def test_folds_of_other_faces_are_refused():
     folds = split_folds(faces.iloc[:50], people, 1, count=3, repeats=1, keep_together=[])
     with pytest.raises(UserError, match="10 faces have no fold"):
         roles(faces, people, folds, 1, 0, 0, validation=0.1, keep_together=[])
+
+
+@settings(max_examples=25, deadline=None)
+@given(studies())
+def test_one_split_separates_no_set_and_has_the_asked_shares(study):
+    faces, people, keep, seed = study
+    sets = duplicate_sets(faces, keep)
+    try:
+        part = split_once(faces, people, seed, [0.6, 0.2, 0.2], keep)
+    except UserError as error:
+        assert "cannot be a" in str(error)  # noqa: PT017
+        return
+    assert pd.Series(part).groupby(sets).nunique().max() == 1
+    first = part[~pd.Series(sets).duplicated()]
+    for name in ("validation", "test"):
+        assert (first == name).sum() == int(np.ceil(0.2 * len(first)))
+        assert set(faces["label"][part == name]) == set(faces["label"])
+    assert (part == split_once(faces, people, seed, [0.6, 0.2, 0.2], keep)).all()
+    folds = split_folds(faces, people, seed, count=9, repeats=1, keep_together=keep, split=[0.6, 0.2, 0.2])
+    assert folds["image_id"].tolist() == faces["image_id"][part == "test"].tolist()
+    assert set(folds["fold"]) == {0}

@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from fergap.errors import UserError
-from fergap.training.plan import external_arms, job_settings, pack_paths, packs, trained_arms, unit_label
+from fergap.models.registry import STUDY
+from fergap.training.plan import (
+    arm_packs,
+    check_device,
+    expanded,
+    external_arms,
+    job_settings,
+    pack_paths,
+    packs,
+    trained_arms,
+    unit_label,
+)
 
 CONFIG = {
     "study": "s",
@@ -67,6 +78,60 @@ def test_a_recipe_that_does_not_exist(recipes, said):
     config = CONFIG | {"training": CONFIG["training"] | {"recipes": recipes}}
     with pytest.raises(UserError, match=said):
         job_settings(config, "baseline", 0)
+
+
+def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_interventions():
+    arms = [
+        {"name": "more", "network": "pyramid", "recipe": "fast", "oversample": {"age": "child", "to": "parity"}},
+        {"name": "longer", "like": "more", "epochs": 9},
+        {"name": "placebo", "like": "more", "placebo": True},
+    ]
+    config = CONFIG | {"arms": arms}
+    made = expanded(config)
+    assert made[1] == arms[0] | {"name": "longer", "epochs": 9}
+    assert made[2] == {"name": "placebo", "network": "pyramid", "recipe": "fast", "placebo": True}
+    assert expanded(config | {"arms": made}) == made
+    jobs = {arm["name"]: job_settings(config | {"arms": made}, arm["name"], 0) for arm in made}
+    assert jobs["more"]["stream"] == jobs["longer"]["stream"] == "training"
+    assert jobs["placebo"]["stream"] == "placebo placebo"
+    assert jobs["placebo"]["arm"] == {"name": "placebo", "network": "pyramid"}
+    assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
+
+
+def test_a_grid_is_an_arm_for_every_network():
+    grid = {"channels": [16, 32], "blocks": [4, 8], "kernels": [3, 5, 7], "split": [0.7, 0.15, 0.15]}
+    config = CONFIG | {"training": CONFIG["training"] | {"grid": grid}}
+    config["arms"] = expanded(config)
+    assert [arm["name"] for arm in config["arms"][3:]] == STUDY
+    assert expanded(config) == config["arms"]
+    assert arm_packs(config, "b16_n8_k5") == [[(1, 0, 0), (5, 0, 0)]]
+    assert len(arm_packs(config, "baseline")) == 3
+    assert len(pack_paths(config, "runs.csv")) == 2 * 3 + 12
+    job = job_settings(config, "b32_n4_k7", 0)
+    assert job["arm"] == {"name": "b32_n4_k7", "network": "b32_n4_k7"}
+    assert job["folds"]["split"] == [0.7, 0.15, 0.15]
+    assert job_settings(config, "baseline", 0)["folds"]["split"] is None
+    del grid["split"]
+    crossed = config | {"arms": expanded(CONFIG | {"training": CONFIG["training"] | {"grid": grid}})}
+    assert len(arm_packs(crossed, "b16_n8_k5")) == 3
+
+
+def test_one_split_for_the_whole_study():
+    config = CONFIG | {"folds": CONFIG["folds"] | {"split": [0.7, 0.15, 0.15]}}
+    assert arm_packs(config, "baseline") == [[(1, 0, 0), (5, 0, 0)]]
+    assert unit_label((1, 0, 0), 1) == "one split"
+
+
+def test_a_gpu_that_is_asked_for_and_absent_is_told_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fergap.training.plan.shutil.which", lambda name: None)
+    monkeypatch.setattr("fergap.training.plan.Path.exists", lambda self: False)
+    check_device(CONFIG)
+    config = CONFIG | {"training": CONFIG["training"] | {"device": "cuda"}}
+    with pytest.raises(UserError, match=r"has no NVIDIA GPU\n.*auto or cpu"):
+        check_device(config)
+    monkeypatch.setattr("fergap.training.plan.Path.exists", lambda self: self.name == "runs.csv")
+    check_device(config)
 
 
 def test_labels_count_from_one():

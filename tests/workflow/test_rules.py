@@ -47,9 +47,9 @@ def test_nothing_imports_backwards(root: Path) -> None:
         "faces": {"faces"},
         "people": {"people"},
         "models": {"models"},
-        "training": {"training", "models"},
+        "training": {"training", "models", "faces"},
         "audit": {"audit"},
-        "paper": {"paper", "audit"},
+        "paper": {"paper", "audit", "training"},
     }
     for stage, may in allowed.items():
         for path in (root / "scripts" / "fergap" / stage).glob("*.py"):

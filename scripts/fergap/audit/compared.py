@@ -10,8 +10,9 @@ from scipy.stats import chi2, friedmanchisquare, rankdata, studentized_range, t
 from scipy.stats import f as f_distribution
 from statsmodels.stats.multitest import multipletests
 
-from fergap.audit.inputs import Sample
+from fergap.audit.inputs import Arm, Sample
 from fergap.audit.paired import mcnemar_midp
+from fergap.audit.ranking import families
 from fergap.audit.stratified import Test
 
 Row = dict[str, Any]
@@ -114,21 +115,26 @@ def patterns_of(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (seen[:, None] >> np.arange(m)) & 1, counts[seen]
 
 
-def fold_scores(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Return (folds, arms) accuracy of every fold that all arms have in their first seed, and the folds' repeats."""
+def fold_scores(sample: Sample, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (folds, arms) accuracy of every fold that all named arms have in their first seed, and its repeat."""
     test = sample.rows[sample.rows["role"] == "test"]
     first = {arm.name: arm.seed for arm in sample.arms.values()}
     own = test[test["seed"].to_numpy() == test["arm"].astype(str).map(first).to_numpy()]
     scores = own.pivot_table("correct", ["repeat", "fold"], "arm", aggfunc="mean", observed=True)
-    scores = scores.reindex(columns=list(sample.arms)).dropna()
+    scores = scores.reindex(columns=names).dropna()
     return scores.to_numpy(float), scores.index.get_level_values("repeat").to_numpy()
 
 
 def models_compared(sample: Sample, confidence: float) -> Iterator[Row]:
-    """Yield the rows of ``models_compared``; nothing for a single arm."""
-    arms = list(sample.arms.values())
-    if len(arms) < 2:
-        return
+    """Yield the rows of ``models_compared`` for each family of arms (see :func:`fergap.audit.ranking.families`)."""
+    found = [family for family in families(list(sample.arms.values())) if len(family) > 1]
+    for arms in found:
+        for row in compared(sample, arms, confidence):
+            yield row | ({"family": f"pairs of {row['arms']}"} if len(found) > 1 else {})
+
+
+def compared(sample: Sample, arms: list[Arm], confidence: float) -> Iterator[Row]:
+    """Yield the rows of ``models_compared`` for one family."""
     names = [arm.name for arm in arms]
     common = np.logical_and.reduce([arm.covered for arm in arms])
     correct = np.column_stack([(arm.true == arm.predicted)[common] for arm in arms]).astype(np.int64)
@@ -142,7 +148,7 @@ def models_compared(sample: Sample, confidence: float) -> Iterator[Row]:
     yield from over_folds(sample, names, confidence)
 
 
-def pairwise(arms: list, patterns: np.ndarray, counts: np.ndarray, head: Row) -> Iterator[Row]:
+def pairwise(arms: list[Arm], patterns: np.ndarray, counts: np.ndarray, head: Row) -> Iterator[Row]:
     """Yield McNemar's mid-p for every pair of arms, adjusted by Holm's method."""
     made = []
     for i, j in combinations(range(len(arms)), 2):
@@ -158,7 +164,7 @@ def pairwise(arms: list, patterns: np.ndarray, counts: np.ndarray, head: Row) ->
 
 def over_folds(sample: Sample, names: list[str], confidence: float) -> Iterator[Row]:
     """Yield what the folds say: the corrected resampled t of every pair, and ranks, which are descriptive."""
-    scores, repeats = fold_scores(sample)
+    scores, repeats = fold_scores(sample, names)
     blocks = len(scores)
     head = {"arms": ", ".join(names), "n": blocks, "unit": "fold", "status": "ok", "primary": 0}
     folds = int(np.unique(repeats, return_counts=True)[1].max()) if blocks else 0

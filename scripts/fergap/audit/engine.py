@@ -29,7 +29,9 @@ from fergap.audit.models import models
 from fergap.audit.multiplicity import ledger, ledger_order, max_t
 from fergap.audit.not_estimable import left_out, left_out_of_fairness, not_estimable
 from fergap.audit.pairwise import group_effects, group_tests, pairwise
+from fergap.audit.placebo import beyond_placebo, judge
 from fergap.audit.planning import planning
+from fergap.audit.ranking import ranking
 from fergap.audit.resampling import resample_change, resample_split
 from fergap.audit.settings import Contrast, Settings, contrasts_of
 from fergap.audit.size_matched import size_matched
@@ -57,6 +59,7 @@ NAMES = (
     "annotators",
     "changes",
     "gap_changes",
+    "beyond_placebo",
     "equivalence",
     "verdicts",
     "power",
@@ -65,6 +68,7 @@ NAMES = (
     "size_matched",
     "multiplicity",
     "models_compared",
+    "ranking",
     "not_estimable",
 )
 
@@ -150,7 +154,7 @@ def audit(
     minimum_faces : int
         A group with fewer is counted and not compared.
     contrasts : sequence of mappings
-        ``before`` and ``after`` arms.
+        ``before`` and ``after`` arms, and optionally ``placebo``, the arm retrained without the intervention.
     groups : mapping, optional
         Attribute → groups that appear even without a face.
     arms : sequence of str, optional
@@ -192,6 +196,8 @@ def audit(
     sample = replace(sample, clusters=cluster_codes(sample.faces, people, clusters))
     for contrast in settings.contrasts:
         check_pairing(sample, contrast)
+        if contrast.placebo:
+            check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
     out["clusters"] += clustering(sample, settings)
     out["checks"] += checks(sample, settings, out["clusters"])
@@ -205,6 +211,7 @@ def audit(
     out["models"] += models(sample, settings)
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)
+    out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}
@@ -268,6 +275,11 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
                 contrast, counts, resample_change(contrast.name, counts, settings, drawn), settings
             )
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
+    for contrast in settings.contrasts:
+        out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
+    for combined in (False, True):
+        adjust((r for r in out["beyond_placebo"] if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
     for combined in (False, True):  # combinations of attributes are a family of their own
         adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")

@@ -14,10 +14,11 @@ POOLED = "pooled into the main effects"
 
 @dataclass(frozen=True)
 class Contrast:
-    """A before arm and an after arm."""
+    """A before arm and an after arm, and where there is one the arm retrained without the intervention."""
 
     before: str
     after: str
+    placebo: str | None = None
 
     @property
     def name(self) -> str:
@@ -65,14 +66,14 @@ def contrasts_of(contrasts: Sequence[Any], arms: Sequence[str]) -> tuple[Contras
     """Return contrasts given as mappings with ``before`` and ``after``; every arm that they name must be there."""
     made = []
     for i, contrast in enumerate(contrasts):
-        for end in ("before", "after"):
+        for end in ("before", "after", *["placebo"] * ("placebo" in contrast)):
             if contrast.get(end) not in arms:
                 raise UserError(
                     f"there is no prediction by arm {contrast.get(end)!r} (arms there: {', '.join(arms)})",
                     where=f"audit.contrasts[{i}].{end}",
                     expected="one of the arms",
                 )
-        made.append(Contrast(contrast["before"], contrast["after"]))
+        made.append(Contrast(contrast["before"], contrast["after"], contrast.get("placebo")))
     return tuple(made)
 
 

@@ -1,4 +1,4 @@
-"""A small residual network for machines without a GPU."""
+"""Small residual networks for machines without a GPU."""
 
 from torch import nn
 
@@ -12,14 +12,25 @@ def pyramid(classes: int, channels: int, size: int) -> nn.Module:
     and one fully connected layer: 77 thousand weights and, for a 48×48 face, 6.9 million multiplications, 32 times less
     than ``b16_n8_k5``. Any ``size`` works.
     """
-    return nn.Sequential(
-        nn.Conv2d(channels, 16, 3, 2, 1, bias=False),
-        nn.BatchNorm2d(16),
-        nn.ReLU(inplace=True),
-        ResBlock(16, 16, 3),
-        ResBlock(16, 32, 3, 2),
-        ResBlock(32, 64, 3, 2),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, classes),
-    )
+    return nn.Sequential(*_stem(channels, 16), ResBlock(16, 16, 3), *_stages(16), *_head(64, classes))
+
+
+def pyramid_wide(classes: int, channels: int, size: int) -> nn.Module:
+    """Return a residual network of 32, 64 and 128 channels that halves the size at each stage.
+
+    As :func:`pyramid` with twice the channels and without the block at the stem's size, which is where a CPU spends its
+    time on memory: 289 thousand weights and 16.7 million multiplications for a 48×48 face. Any ``size`` works.
+    """
+    return nn.Sequential(*_stem(channels, 32), *_stages(32), *_head(128, classes))
+
+
+def _stem(channels: int, width: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+
+
+def _stages(width: int) -> list[nn.Module]:
+    return [ResBlock(width, 2 * width, 3, 2), ResBlock(2 * width, 4 * width, 3, 2)]
+
+
+def _head(width: int, classes: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]

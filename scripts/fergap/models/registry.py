@@ -3,13 +3,15 @@
 import difflib
 from collections.abc import Callable
 
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fergap.errors import UserError
-from fergap.models.pyramid import pyramid
+from fergap.models.pyramid import pyramid, pyramid_wide
 from fergap.models.resblock import resblock, shape_of
 
-NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {"pyramid": pyramid}
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {"pyramid": pyramid, "pyramid_wide": pyramid_wide}
 STUDY = [f"b{b}_n{n}_k{k}" for b in (16, 32) for n in (4, 8) for k in (3, 5, 7)]
 
 
@@ -53,3 +55,17 @@ def build(name: str, classes: int, channels: int = 1, size: int = 48) -> nn.Modu
 def parameters(model: nn.Module) -> int:
     """Return the number of trainable weights."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def flops(model: nn.Module, channels: int, size: int) -> int:
+    """Return the floating-point operations that one picture takes on its way through a network.
+
+    Counted by PyTorch's FlopCounterMode: convolutions and matrix products, a multiplication and an addition each 1.
+    """
+    picture = torch.zeros(1, channels, size, size, device=next(model.parameters()).device)
+    training = model.training
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(picture)
+    model.train(training)
+    return counter.get_total_flops()

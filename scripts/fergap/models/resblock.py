@@ -43,6 +43,36 @@ class ResBlock(nn.Module):
         return functional.relu(self.second_norm(self.second(y)) + self.shortcut(x), inplace=True)
 
 
+class AveragePool(nn.Module):
+    """Average pooling of square maps, as ``torch.nn.AdaptiveAvgPool2d`` does it.
+
+    Two products with a fixed matrix, because PyTorch's own backward pass on CUDA adds up overlapping windows in no
+    fixed order, so that two runs would differ.
+
+    Parameters
+    ----------
+    size, pooled : int
+        Window i covers pixels ⌊i · size / pooled⌋ … ⌈(i + 1) · size / pooled⌉ - 1.
+    """
+
+    def __init__(self, size: int, pooled: int):
+        super().__init__()
+        share = torch.zeros(pooled, size)
+        for i in range(pooled):
+            first, end = i * size // pooled, -(-(i + 1) * size // pooled)
+            share[i, first:end] = 1 / (end - first)
+        self.register_buffer("share", share, persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        n, channels, height, width = x.shape
+        # in float32, because 1/3 is none in bfloat16; channels last, which is how the maps lie in memory
+        with torch.autocast(x.device.type, enabled=False):
+            rows = x.float().permute(0, 2, 3, 1).reshape(n, height, width * channels)
+            rows = (self.share @ rows).reshape(n * len(self.share), width, channels)
+            pooled = (self.share @ rows).reshape(n, len(self.share), len(self.share), channels)
+        return pooled.permute(0, 3, 1, 2).to(x.dtype)
+
+
 @dataclass(frozen=True)
 class ResBlockShape:
     """What a name of the family says.
@@ -94,4 +124,4 @@ def resblock(shape: ResBlockShape, classes: int, channels: int, size: int) -> nn
     ]
     widths = [shape.channels * pooled**2] + [HIDDEN] * (shape.connected - 1)
     hidden = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
-    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(pooled), nn.Flatten(), *hidden, nn.Linear(widths[-1], classes))
+    return nn.Sequential(*blocks, AveragePool(size, pooled), nn.Flatten(), *hidden, nn.Linear(widths[-1], classes))

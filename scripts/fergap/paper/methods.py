@@ -5,6 +5,7 @@ import re
 from fergap.paper.markdown import name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.results import Results
+from fergap.training.recipe import worded
 
 SOURCES = {
     "drawn": (
@@ -116,6 +117,12 @@ def network(given: str) -> str:
             "residual blocks of 16, 32 and 64 channels that halve the resolution, global average pooling and one "
             "fully connected layer."
         )
+    if given.lower() == "pyramid_wide":
+        return (
+            f"{name(given)} is a small residual network [@he2016] for machines without a GPU: a convolution of 32 "
+            "channels with stride 2, residual blocks of 64 and 128 channels that halve the resolution, global average "
+            "pooling and one fully connected layer."
+        )
     return f"{name(given)} is a network of that name."
 
 
@@ -130,18 +137,6 @@ def settings(study: dict) -> dict[str, str]:
     """Return the training settings of the study's recipe, by name."""
     training = study["training"]
     return worded({"epochs": training["epochs"], **training["recipes"][training["recipe"]], "loss": "cross-entropy"})
-
-
-def worded(settings: dict[str, object]) -> dict[str, str]:
-    """Return training settings as a reader sees them."""
-    found = {k: f"{v:g}" if isinstance(v, float) else str(v) for k, v in settings.items()}
-    if found.get("optimizer") == "adam":
-        found["optimizer"] = "Adam"
-    if "flip" in found:
-        found["flip"] = f"horizontal, probability {found['flip']}"
-    if "rotation" in found:
-        found["rotation"] = f"up to ±{found['rotation']}°"
-    return found
 
 
 def protocol(study: dict) -> str:

@@ -52,12 +52,7 @@ def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def save_checkpoint(
-    path: Path,
-    owner: str,
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    best: Mapping[str, torch.Tensor],
-    progress: Mapping,
+    path: Path, owner: str, training: Mapping[str, torch.Tensor], best: Mapping[str, torch.Tensor], progress: Mapping
 ) -> None:
     """Write the state after an epoch.
 
@@ -65,54 +60,33 @@ def save_checkpoint(
     ----------
     owner : str
         Fingerprint of everything that decides the result.
+    training : mapping
+        Everything that training changes: :meth:`fergap.training.loop.Training.tensors`.
     best : mapping
-        The model's state after the best epoch so far.
+        The state of the network after the best epoch so far.
     progress : mapping
         Epochs done, history and the like, as JSON can hold it.
     """
-    tensors = {f"model/{name}": t for name, t in model.state_dict().items()}
-    tensors |= {f"best/{name}": t for name, t in best.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": t for key, t in state.items() if t is not None}
+    tensors = {f"training/{name}": t for name, t in training.items()} | {f"best/{name}": t for name, t in best.items()}
     about = {"owner": owner, "digest": _digest(tensors), "progress": dict(progress)}
     save_tensors(tensors, about, path)
 
 
-def load_checkpoint(
-    path: Path, owner: str, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, torch.Tensor], dict]:
-    """Put the state after the last whole epoch into ``model`` and ``optimizer``.
-
-    Returns
-    -------
-    best : dict
-        The model's state after the best epoch so far.
-    progress : dict
-        As it was saved.
+def load_checkpoint(path: Path, owner: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict]:
+    """Read what :func:`save_checkpoint` wrote: ``training``, ``best`` and ``progress``.
 
     Raises
     ------
     ValueError
-        The file is damaged, or belongs to another arm, recipe, data set, seed or version; nothing is changed then.
+        The file is damaged, or belongs to another arm, recipe, data set, seed or version.
     """
     tensors, about = load_tensors(path)
     if not isinstance(about, dict) or about.get("owner") != owner:
         raise ValueError(f"{path.name} belongs to another configuration, data set or version")
     if about["digest"] != _digest(tensors):
         raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
-    parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, torch.Tensor]] = {"training": {}, "best": {}}
     for name, tensor in tensors.items():
         part, rest = name.split("/", 1)
         parts[part][rest] = tensor
-    model.load_state_dict(parts["model"])
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in parts["optimizer"].items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for weight, values in optimizer.state.items():
-        for key, value in values.items():
-            if value.shape == weight.shape:
-                # in the weight's own memory order, else the next steps round differently
-                values[key] = torch.empty_like(weight).copy_(value)
-    return parts["best"], about["progress"]
+    return parts["training"], parts["best"], about["progress"]

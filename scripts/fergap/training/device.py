@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 import torch
 
 from fergap.errors import UserError
+
+CPU_ROOM = 2**30  # bytes; larger sets of pictures stay in their file, which the system keeps in memory as it can
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,16 @@ class Device:
     def autocast(self) -> torch.autocast:
         """Return the context in which a training step computes its scores."""
         return torch.autocast(self.kind, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def room(self) -> int:
+        """Return how many bytes the pictures of a study may take; more are read batch by batch from their file."""
+        return torch.cuda.mem_get_info()[0] // 3 if self.kind == "cuda" else CPU_ROOM
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that PyTorch held on the GPU, or that this process took, so far."""
+        if self.kind == "cuda":
+            return torch.cuda.max_memory_reserved()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in kibibytes
 
 
 def cpu_has_bf16() -> bool:
@@ -78,6 +91,8 @@ def choose_device(device: str, precision: str) -> Device:
         )
     kind = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if kind == "cuda":
+        # without it cuBLAS may sum in another order from run to run; it is read when the first product is made
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         able, name = torch.cuda.get_device_capability() >= (8, 0), torch.cuda.get_device_name()
     else:
         able, name = cpu_has_bf16(), cpu_name()
@@ -85,12 +100,18 @@ def choose_device(device: str, precision: str) -> Device:
 
 
 @contextmanager
-def repeatable(threads: int = 1) -> Iterator[None]:
-    """Compute with ``threads`` CPU threads and deterministic CUDA convolutions without TF32, then as before."""
-    before = torch.get_num_threads()
+def repeatable(device: Device, threads: int = 1) -> Iterator[None]:
+    """Compute with ``threads`` CPU threads, and on a GPU deterministically and without TF32, then as before."""
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), fill
     torch.set_num_threads(threads)
+    # an operation that has no deterministic form on a GPU is an error there, never silently different
+    torch.use_deterministic_algorithms(device.kind == "cuda")
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = before[2]

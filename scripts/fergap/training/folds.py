@@ -1,6 +1,6 @@
 """Which faces train, choose the epoch and test each network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -92,7 +92,14 @@ def representatives(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def split_folds(
-    faces: pd.DataFrame, people: pd.DataFrame, seed: int, *, count: int, repeats: int, keep_together: Iterable[str]
+    faces: pd.DataFrame,
+    people: pd.DataFrame,
+    seed: int,
+    *,
+    count: int,
+    repeats: int,
+    keep_together: Iterable[str],
+    split: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Return the fold in which each face is tested, once per repeat.
 
@@ -109,6 +116,8 @@ def split_folds(
         Folds per repeat (at least 2), and repeats.
     keep_together : iterable of {"exact", "near"}
         See :func:`duplicate_sets`.
+    split : sequence of float, optional
+        Shares of a single split: its test part is the only fold, and no other face is in the table.
 
     Returns
     -------
@@ -120,6 +129,9 @@ def split_folds(
     UserError
         A class has fewer sets than there are folds.
     """
+    if split:
+        tested = split_once(faces, people, seed, split, keep_together) == "test"
+        return pd.DataFrame({"image_id": faces["image_id"][tested], "repeat": 0, "fold": 0})
     first, inverse = representatives(duplicate_sets(faces, keep_together))
     labels = faces["label"].to_numpy(object)[first]
     names, sizes = np.unique(labels.astype(str), return_counts=True)
@@ -198,3 +210,53 @@ def roles(
     held[usable[cut]] = True
     out[held[inverse]] = "validation"
     return out
+
+
+def split_once(
+    faces: pd.DataFrame, people: pd.DataFrame, seed: int, split: Sequence[float], keep_together: Iterable[str]
+) -> np.ndarray:
+    """Return each face's role in one split into a training, a validation and a test part.
+
+    Duplicate sets are dealt whole, by scikit-learn's ``StratifiedShuffleSplit``, in the strata of :func:`split_folds`.
+    The result depends on nothing but the arguments.
+
+    Parameters
+    ----------
+    split : sequence of float
+        Shares of the training, validation and test part; they sum to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) of ``train``, ``validation``, ``test``, in the order of ``faces``.
+
+    Raises
+    ------
+    UserError
+        A part would be too small to hold every class.
+    """
+    first, inverse = representatives(duplicate_sets(faces, keep_together))
+    labels = faces["label"].to_numpy(object)[first]
+    groups = wide_groups(people, faces["image_id"]).iloc[first]
+    part = np.full(len(first), "train", object)
+
+    def refuse(name: str, share: float) -> None:
+        raise UserError(
+            f"{share:g} of {len(first)} faces cannot be a {name} part with every class",
+            where="split",
+            fix="take other shares, or more faces",
+        )
+
+    for name, share in (("test", split[2]), ("validation", split[1])):
+        left = np.flatnonzero(part == "train")
+        cells = strata(labels[left], groups.iloc[left], int(np.ceil(1 / share)))
+        wanted = int(np.ceil(share * len(first)))
+        if wanted < cells.max() + 1 or np.bincount(cells).min() < 2 or len(left) - wanted < cells.max() + 1:
+            refuse(name, share)
+        shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "split", name) % 2**32)
+        _, cut = next(shuffle.split(cells, cells))
+        part[left[cut]] = name
+    for name, share in zip(ROLES, split, strict=True):
+        if set(labels[part == name]) != set(labels):
+            refuse(name, share)
+    return part[inverse]

@@ -14,11 +14,12 @@ from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
-from fergap.training.folds import roles, wide_groups
+from fergap.training.folds import roles, split_once, wide_groups
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
 from fergap.training.pool import train_units
 from fergap.training.recipe import Recipe
+from fergap.training.targets import soft_targets
 from fergap.training.unit import Outcome, Task
 
 
@@ -49,7 +50,10 @@ def make_tasks(
     about = {
         "arm": arm,
         "recipe": job["recipe"],
+        "scheme": job.get("scheme"),
         "epochs": job["epochs"],
+        "stream": job["stream"],
+        "published": job["published"],
         "seed": seed,
         "classes": classes,
         "pixels": sha256(np.ascontiguousarray(np.load(pixels, mmap_mode="r"))).hexdigest(),
@@ -58,26 +62,34 @@ def make_tasks(
         "torch": torch.__version__,
         "source": _source(),
     }
-    settings = {key: job["folds"][key] for key in ("validation", "keep_together")}
+    split, keep = job["folds"]["split"], job["folds"]["keep_together"]
     tasks, compositions = [], []
     for unit in job["units"]:
         s, repeat, fold = unit = tuple(unit)
-        role = roles(faces, people, folds, seed, repeat, fold, **settings)
+        if split:
+            role = split_once(faces, people, seed, split, keep)
+        else:
+            cut = job["folds"]["validation"]
+            role = roles(faces, people, folds, seed, repeat, fold, validation=cut, keep_together=keep)
         before = np.flatnonzero(role == "train")
-        after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, "training", *unit, name))
+        after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
         counts = composition(before, after, groups)
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
         owner = {"unit": unit, "roles": "".join(r[0] for r in role), "training": after.tolist()}
+        targets = soft_targets(faces, classes, before, **job["scheme"], seed=seed) if job.get("scheme") else None
+        owner["targets"] = None if targets is None else sha256(targets.tobytes()).hexdigest()
         tasks.append(
             Task(
                 arm=arm["name"],
                 network=arm["network"],
                 unit=unit,
-                label=unit_label(unit, job["folds"]["count"], len({u[0] for u in job["units"]})),
+                label=unit_label(unit, 1 if split else job["folds"]["count"], len({u[0] for u in job["units"]})),
                 classes=classes,
                 recipe=Recipe(**job["recipe"]),
                 epochs=job["epochs"],
                 seed=seed,
+                streams=(job["stream"], *unit),
+                published=job["published"],
                 pixels=pixels,
                 rows=faces["row"].to_numpy(),
                 labels=labels,
@@ -87,6 +99,7 @@ def make_tasks(
                 owner=fingerprint(about | owner),
                 checkpoint=checkpoints / f"{unit_name(unit)}.safetensors",
                 weights=weights,
+                targets=targets,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)
@@ -166,6 +179,8 @@ def train_pack(
         f"{title}: {len(tasks)} networks, {device.kind} ({device.name}), {device.precision}, seed {job['seed']}",
         file=sys.stderr,
     )
+    if job.get("scheme") and tasks[0].targets is None:
+        print(f"{title}: soft_labels have no effect, because these faces have no votes", file=sys.stderr)
     outcomes = train_units(tasks, title, workers)
     pairs = list(zip(tasks, outcomes, strict=True))
     heads = [dict(zip(("arm", "seed", "repeat", "fold"), (t.arm, *t.unit), strict=True)) for t in tasks]
@@ -184,7 +199,12 @@ def train_pack(
         chosen=[o.chosen for o in outcomes],
         training_rows=[len(t.training) for t in tasks],
         seconds=[o.seconds for o in outcomes],
+        flops=[o.flops for o in outcomes],
+        memory=[o.memory for o in outcomes],
     )
+    if job["published"]:
+        best = [max(row["test_accuracy"] for row in o.history) for o in outcomes]
+        units_table["published_protocol_accuracy"] = best
     said = pd.concat([predictions_of(t, o, face_table) for t, o in pairs], ignore_index=True)
     tables.write(said, predictions, "predictions")
     tables.write(pd.DataFrame(rows), history, "history")

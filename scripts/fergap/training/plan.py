@@ -1,11 +1,15 @@
 """Which networks are trained, and in which jobs; standard library alone, because the workflow itself calls it."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
+from fergap.errors import UserError
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
+BARE = ("network", "recipe", "epochs", "split")  # what an arm is without its interventions
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -18,10 +22,41 @@ def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> lis
     return [units[i : i + folds_per_job] for i in range(0, len(units), folds_per_job)]
 
 
-def config_packs(config: Mapping) -> list[list[Unit]]:
-    """Return the packs that the whole config asks for; they are the same for every trained arm."""
+def expanded(config: Mapping) -> list[dict]:
+    """Return the config's arms as they are to be trained.
+
+    An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
+    intervention. Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
+    changes nothing.
+    """
+    named = {arm["name"]: arm for arm in config["arms"]}
+    arms = []
+    for arm in config["arms"]:
+        base = named.get(arm.get("like"), {})
+        taken = {k: v for k, v in base.items() if k in BARE or not arm.get("placebo")}
+        arms.append({k: v for k, v in (taken | arm).items() if k != "like" or not base})
+    if grid := config["training"].get("grid"):
+        given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
+        names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        arms += [{"name": name, "network": name} | given for name in names if name not in named]
+    return arms
+
+
+def arm_of(config: Mapping, name: str) -> dict:
+    """Return an arm's entry."""
+    return next(arm for arm in config["arms"] if arm["name"] == name)
+
+
+def split_of(config: Mapping, arm: str) -> list[float] | None:
+    """Return the shares of an arm's training, validation and test part, or None where it is cross-validated."""
+    return arm_of(config, arm).get("split") or config["folds"].get("split")
+
+
+def arm_packs(config: Mapping, arm: str) -> list[list[Unit]]:
+    """Return the packs of one trained arm: all folds of all repeats, or where it has a single split one unit a seed."""
     training, folds = config["training"], config["folds"]
-    return packs(training["seeds"], folds["repeats"], folds["count"], training["folds_per_job"])
+    repeats, count = (1, 1) if split_of(config, arm) else (folds["repeats"], folds["count"])
+    return packs(training["seeds"], repeats, count, training["folds_per_job"])
 
 
 def trained_arms(config: Mapping) -> list[str]:
@@ -39,7 +74,7 @@ def pack_paths(config: Mapping, table: str) -> list[str]:
     return [
         f"results/{config['study']}/training/{arm}/pack_{i}/{table}"
         for arm in trained_arms(config)
-        for i in range(len(config_packs(config)))
+        for i in range(len(arm_packs(config, arm)))
     ]
 
 
@@ -51,22 +86,45 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     Returns
     -------
     dict
-        ``arm`` (without its recipe and epochs), ``units``, ``recipe``, ``epochs``, ``device``, ``precision``,
-        ``folds`` (``count``, ``validation``, ``keep_together``) and ``seed``; plain values throughout.
+        ``arm`` (without its recipe and epochs), ``units``, ``recipe``, ``scheme`` (what
+        made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
+        ``folds`` (``count``, ``validation``, ``keep_together``, ``split``), ``seed``, ``stream`` (the name under which
+        random numbers derive from it) and ``published`` (whether the test part's accuracy is recorded at each epoch);
+        plain values throughout.
     """
     training, folds = config["training"], config["folds"]
-    entry = next(a for a in config["arms"] if a["name"] == arm)
+    entry = arm_of(config, arm)
     recipe, epochs = recipe_of(entry, training)
     return {
-        "arm": {key: value for key, value in entry.items() if key not in ("recipe", "epochs")},
-        "units": config_packs(config)[pack],
+        "arm": {key: value for key, value in entry.items() if key not in ("recipe", "epochs", "split", "placebo")},
+        "units": arm_packs(config, arm)[pack],
         "recipe": asdict(recipe),
+        "scheme": scheme_of(config["faces"]) if recipe.soft_labels else None,
         "epochs": epochs,
         "device": training["device"],
         "precision": training["precision"],
-        "folds": {key: folds[key] for key in ("count", "validation", "keep_together")},
+        "folds": {k: folds[k] for k in ("count", "validation", "keep_together")} | {"split": split_of(config, arm)},
         "seed": config["seed"],
+        "stream": f"placebo {arm}" if entry.get("placebo") else "training",
+        "published": bool(training.get("report_published_protocol")),
     }
+
+
+def check_device(config: Mapping) -> None:
+    """Raise a UserError if there is something to train on a GPU and this machine shows no sign of one."""
+    done = all(Path(path).exists() for path in pack_paths(config, "runs.csv"))
+    found = shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists()
+    if config["training"]["device"] == "cuda" and not done and not found:
+        raise UserError(
+            "cuda is asked for, and this machine has no NVIDIA GPU",
+            where="training: device",
+            fix="run where there is one, or set training: device to auto or cpu",
+        )
+
+
+def scheme_of(faces: Mapping) -> dict:
+    """Return the scheme that makes the labels, and its name, from the config's ``faces``."""
+    return {"name": faces["labels"], "scheme": faces["schemes"][faces["labels"]]}
 
 
 def unit_name(unit: Unit) -> str:
@@ -78,4 +136,5 @@ def unit_name(unit: Unit) -> str:
 def unit_label(unit: Unit, folds: int, seeds: int = 1) -> str:
     """Return what progress calls a unit, such as ``fold 3 of 10``; people count from 1."""
     seed, repeat, fold = unit
-    return f"fold {fold + 1} of {folds}" + f", repeat {repeat + 1}" * bool(repeat) + f", seed {seed}" * bool(seeds > 1)
+    part = f"fold {fold + 1} of {folds}" if folds > 1 else "one split"
+    return part + f", repeat {repeat + 1}" * bool(repeat) + f", seed {seed}" * bool(seeds > 1)

@@ -12,7 +12,8 @@ from multiprocessing.synchronize import Event
 
 from fergap.errors import UserError
 from fergap.progress import Progress
-from fergap.training.unit import Outcome, Task, train_unit
+from fergap.training.together import train_together
+from fergap.training.unit import Outcome, Task, Voice
 
 
 class Stopped(Exception):
@@ -40,12 +41,12 @@ def _tick() -> None:
 
 
 def _work(task: Task) -> Outcome:
-    return train_unit(
-        task,
+    voice = Voice(
         report=lambda count, note: _Line.messages.put((count, note)),
         say=lambda line: _Line.messages.put((0, line)),
         tick=_tick,
     )
+    return train_together([task], voice)[0]
 
 
 def _show(progress: Progress, count: int, text: str) -> None:
@@ -58,29 +59,28 @@ def _show(progress: Progress, count: int, text: str) -> None:
 def train_units(tasks: Sequence[Task], title: str, workers: int) -> list[Outcome]:
     """Train every task and return the outcomes in the same order.
 
-    On the CPU each worker is a process of its own with one thread; one worker, and a GPU, train one task after the
-    other in this process. The numbers do not depend on ``workers``.
+    On the CPU each worker is a process of its own with one thread, which takes one task after the other. On a GPU one
+    process trains all tasks together. The numbers do not depend on ``workers``.
 
     A script that calls this with several workers needs the guard ``if __name__ == "__main__":``.
 
     Raises
     ------
     UserError
-        As :func:`fergap.training.unit.train_unit`, or a worker was killed from outside.
+        As :func:`fergap.training.together.train_together`, or a worker was killed from outside.
     """
-    workers = 1 if tasks[0].device.kind == "cuda" else min(workers, len(tasks))
+    on_gpu = tasks[0].device.kind == "cuda"
+    workers = 1 if on_gpu else min(workers, len(tasks))
     with Progress(title, sum(t.epochs for t in tasks), "epochs") as progress:
-        if workers == 1:
-            return [
-                train_unit(
-                    t,
-                    report=lambda count, note: _show(progress, count, note),
-                    say=lambda line: _show(progress, 0, line),
-                    tick=lambda: None,
-                )
-                for t in tasks
-            ]
-        return _side_by_side(tasks, title, workers, progress)
+        if workers > 1:
+            return _side_by_side(tasks, title, workers, progress)
+        voice = Voice(
+            report=lambda count, note: _show(progress, count, note),
+            say=lambda line: _show(progress, 0, line),
+            tick=lambda: None,
+        )
+        parts = [list(tasks)] if on_gpu else [[task] for task in tasks]
+        return [outcome for part in parts for outcome in train_together(part, voice)]
 
 
 def _side_by_side(tasks: Sequence[Task], title: str, workers: int, progress: Progress) -> list[Outcome]:

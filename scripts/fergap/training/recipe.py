@@ -1,36 +1,159 @@
 """How a network is trained, as the config tells it."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from fergap.errors import UserError
 
+CHOICES = {
+    "optimizer": ["adam", "adamw", "sgd"],
+    "schedule": ["constant", "cosine", "one_cycle"],
+}
+RISE = 0.3  # share of the steps in which one_cycle climbs, where the recipe names no warmup
+START = 1 / 25  # of the learning rate, where a rise begins
+
+CHOSEN = {
+    "optimizer": {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD, Nesterov's momentum"},
+    "schedule": {"one_cycle": "one cycle, up from 1/25 and down to 0", "cosine": "cosine, down to 0"},
+}
+PHRASES = {
+    "warmup": "{} of the steps",
+    "clip": "at norm {}",
+    "flip": "horizontal, probability {}",
+    "rotation": "up to ±{}°",
+    "shift": "up to ±{} of the side",
+    "zoom": "1 ± {} at most",
+    "brightness": "up to ±{} standard deviations",
+    "contrast": "1 ± {} at most",
+    "erase": "a rectangle of 2 to 20 %, probability {}",
+    "mixup": "α = {}",
+    "soft_labels": "share {} of the target, from the taggers' votes",
+    "average": "exponential, decay {} per step",
+    "test_flip": "probabilities averaged with the mirror image's",
+}
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """How a network is trained. The defaults are the published study's recipe; 0 or false leaves an ingredient out.
 
     Attributes
     ----------
-    optimizer : str
-        ``adam``, ``adamw`` or ``sgd`` (with Nesterov momentum 0.9).
+    optimizer : {"adam", "adamw", "sgd"}
+        ``sgd`` has Nesterov's momentum.
     learning_rate, weight_decay : float
-        At least 0; the decay is Adam's own L2 penalty except in ``adamw``.
+        The rate is the highest that the schedule reaches. At least 0; the decay is Adam's own L2 penalty except in
+        ``adamw``, where it is decoupled (Loshchilov & Hutter 2019).
+    momentum : float
+        Of ``sgd``, 0 … 1; the others do not read it.
+    decay_all : bool
+        Decay every weight, or only those of convolutions and fully connected layers, without norms and biases.
+    schedule : {"constant", "cosine", "one_cycle"}
+        See :func:`rate`.
+    warmup : float
+        Share of the steps in which the rate rises, 0 … 1.
+    clip : float
+        Largest Euclidean norm of a step's gradient; longer ones are shortened to it.
     batch_size : int
         Rows per step.
     flip : float
         Probability of a horizontal flip, 0 … 1.
     rotation : float
         Degrees; the angle is uniform in ± rotation.
+    shift : float
+        Share of the picture's side, 0 … 1; the shift, in each direction, is uniform in ± shift and rounded to whole
+        pixels.
+    zoom : float
+        0 … 1; the scale is uniform in 1 ± zoom.
+    brightness, contrast : float
+        In standard deviations of the training part; the offset is uniform in ± brightness, the factor in 1 ± contrast.
+    erase : float
+        Probability that a rectangle of 2 … 20 % of the picture is blotted out, 0 … 1.
+    mixup : float
+        α of the Beta distribution from which shares are drawn (Zhang et al. 2018).
+    soft_labels : float
+        Share of the taggers' own distribution over the classes in the target, 0 … 1; the rest is the label.
+    label_smoothing : float
+        Share of the uniform distribution in the target, 0 … 1 (Szegedy et al. 2016).
+    average : float
+        Decay per step of an exponential moving average of the weights and the norms' statistics, which is what
+        predicts, 0 … 1.
+    test_flip : bool
+        Predict by the mean of the probabilities of the picture and its mirror image.
     """
 
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    momentum: float = 0.9
+    decay_all: bool = True
+    schedule: str = "constant"
+    warmup: float = 0.0
+    clip: float = 0.0
     batch_size: int = 64
     flip: float = 0.5
     rotation: float = 10.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    soft_labels: float = 0.0
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    test_flip: bool = False
+
+
+def rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Return the learning rate of one step.
+
+    ``constant`` is the recipe's rate, ``cosine`` falls from it to 0 along half a cosine, and both rise linearly before,
+    where there is a ``warmup``. ``one_cycle`` rises from 1/25 of it along half a cosine for the share ``warmup`` of the
+    steps (0.3 where that is 0) and falls to 0 along another (Smith & Topin 2019).
+
+    Parameters
+    ----------
+    step, steps : int
+        0 … steps - 1, counted over all epochs.
+    """
+    if recipe.schedule == "one_cycle":
+        top = (recipe.warmup or RISE) * steps
+        if step < top:
+            rise = (1 - math.cos(math.pi * step / top)) / 2
+            return recipe.learning_rate * (START + (1 - START) * rise)
+    else:
+        top = recipe.warmup * steps
+        if step < top:
+            return recipe.learning_rate * (step + 1) / math.ceil(top)
+        if recipe.schedule == "constant":
+            return recipe.learning_rate
+    return recipe.learning_rate * (1 + math.cos(math.pi * (step - top) / (steps - top))) / 2
+
+
+def worded(settings: Mapping) -> dict[str, str]:
+    """Return a recipe's settings as a reader sees them, without the ingredients that it leaves out.
+
+    Parameters
+    ----------
+    settings : mapping
+        Keys of :class:`Recipe` with their values, as the config has them.
+    """
+    used = {key: value for key, value in settings.items() if value}
+    if used.get("optimizer") != "sgd":
+        used.pop("momentum", None)
+    if used.get("schedule") == "constant" and "warmup" not in used:
+        del used["schedule"]
+    shown = {key: value if isinstance(value, str) else f"{value:g}" for key, value in used.items()}
+    shown.pop("decay_all", None)
+    if settings.get("decay_all") is False and "weight_decay" in shown:
+        shown["weight_decay"] += ", not of norms and biases"
+    return {
+        key: CHOSEN[key].get(value, value) if key in CHOSEN else PHRASES.get(key, "{}").format(value)
+        for key, value in shown.items()
+    }
 
 
 def _known(name: str, allowed: list[str], where: str) -> None:
@@ -64,5 +187,6 @@ def recipe_of(arm: Mapping, training: Mapping) -> tuple[Recipe, int]:
     for key in settings:
         _known(key, [f.name for f in fields(Recipe)], f"training: recipes: {name}")
     recipe = Recipe(**settings)
-    _known(recipe.optimizer, ["adam", "adamw", "sgd"], f"training: recipes: {name}: optimizer")
+    for key, allowed in CHOICES.items():
+        _known(getattr(recipe, key), allowed, f"training: recipes: {name}: {key}")
     return recipe, int(arm.get("epochs") or training["epochs"])

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from fergap.errors import UserError
-from fergap.models.registry import build, parameters
+from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
+from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
-from fergap.training.data import on_device
-from fergap.training.device import Device, repeatable
-from fergap.training.loop import evaluate, make_optimizer, scores_of, train_epoch
+from fergap.training.data import Store, faces_of
+from fergap.training.device import Device
+from fergap.training.loop import Training, evaluate, scores_of
 from fergap.training.plan import Unit, unit_name
-from fergap.training.recipe import Recipe
+from fergap.training.recipe import Recipe, rate
 from fergap.training.weights import save_weights
 
 
@@ -37,6 +38,10 @@ class Task:
     epochs : int
     seed : int
         The study's seed.
+    streams : tuple
+        Names under which the unit's random streams derive from ``seed``.
+    published : bool
+        Whether the accuracy on the test faces is recorded after each epoch; nothing is chosen by it.
     pixels : pathlib.Path
         ``pixels.npy``, uint8, read by memory map.
     rows : numpy.ndarray
@@ -47,6 +52,8 @@ class Task:
         (n,) of ``train``, ``validation``, ``test``.
     training : numpy.ndarray
         (m,) int64 positions 0 … n - 1 to train on, after the interventions.
+    targets : numpy.ndarray or None
+        (n, classes) float32, the taggers' distributions, where the recipe has soft labels and the faces have votes.
     device : Device
     owner : str
         Fingerprint of all of the above.
@@ -62,6 +69,8 @@ class Task:
     recipe: Recipe
     epochs: int
     seed: int
+    streams: tuple[str | int, ...]
+    published: bool
     pixels: Path
     rows: np.ndarray
     labels: np.ndarray
@@ -71,6 +80,7 @@ class Task:
     owner: str
     checkpoint: Path
     weights: Path
+    targets: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,12 @@ class Outcome:
         The epoch whose weights made the predictions, counted from 1.
     parameters : int
         Trainable weights.
+    flops : int
+        Floating-point operations that one face takes on its way through the network.
     seconds : float
-        Spent on this unit, also before an interruption.
+        Spent on this unit, also before an interruption; of networks trained together, each one's equal part.
+    memory : int
+        Bytes: the most that the process took so far, on the GPU where there is one.
     """
 
     unit: Unit
@@ -97,7 +111,28 @@ class Outcome:
     history: list[dict]
     chosen: int
     parameters: int
+    flops: int
     seconds: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a unit speaks to whoever waits for it.
+
+    Attributes
+    ----------
+    report : callable
+        Takes a number of finished epochs and a note.
+    say : callable
+        Takes a line for the log.
+    tick : callable
+        Called before each step; may raise or exit to stop.
+    """
+
+    report: Callable[[int, str], None]
+    say: Callable[[str], None]
+    tick: Callable[[], None]
 
 
 def better(candidate: dict, best: dict | None) -> bool:
@@ -114,99 +149,152 @@ def better(candidate: dict, best: dict | None) -> bool:
     )
 
 
-def train_unit(
-    task: Task, report: Callable[[int, str], None], say: Callable[[str], None], tick: Callable[[], None]
-) -> Outcome:
-    """Train one network and predict all faces with it.
+class Run:
+    """A unit under way.
 
-    The random streams derive from the study's seed, the unit and the epoch, never from the arm, so that arms differ by
-    what they declare alone. After each epoch the state is saved; a later call with the same task goes on from there and
-    ends in the same numbers.
+    An epoch is :meth:`begin`, then :meth:`advance` for each of ``training.steps``, :meth:`measure` and :meth:`end`.
+    The random streams derive from the study's seed and the task's own names and the epoch, not from what the arm does,
+    so that arms differ by what they declare alone. After each epoch the state is saved; a later run of the same task
+    goes on from there and ends in the same numbers.
 
     Parameters
     ----------
-    report : callable
-        Takes a number of finished epochs and a note.
-    say : callable
-        Takes a line for the log.
-    tick : callable
-        Called often; may raise or exit to stop.
-
-    Raises
-    ------
-    UserError
-        The loss is not finite any more.
+    task : Task
+    store : Store
+        The pictures of ``task.pixels``.
+    voice : Voice
+    together : int
+        Runs that share the device with this one, itself included.
     """
-    started = time.perf_counter()
-    with repeatable():
+
+    def __init__(self, task: Task, store: Store, voice: Voice, together: int = 1):
+        self.task, self.voice, self.together = task, voice, together
+        self.started = time.perf_counter()
+        self.faces = faces_of(store, task.labels, np.flatnonzero(task.roles == "train"), task.targets)
         place = task.device.place
-        pixels = np.load(task.pixels, mmap_mode="r")[task.rows]
-        faces = on_device(pixels, task.labels, np.flatnonzero(task.roles == "train"), place)
-        channels, size = faces.pixels.shape[1:3]
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive(task.seed, "training", *task.unit, "initial"))
-            model = build(task.network, len(task.classes), channels, size)
+            torch.default_generator.manual_seed(derive(task.seed, *task.streams, "initial"))
+            model = build(task.network, len(task.classes), *store.shape[:2])
         model = model.to(place, memory_format=torch.channels_last)
-        optimizer = make_optimizer(model, task.recipe)
-        history, chosen, spent, best = [], 0, 0.0, {}
+        part = {name: np.flatnonzero(task.roles == name) for name in ("validation", "test")} | {"train": task.training}
+        self.rows = {name: torch.from_numpy(rows).to(place) for name, rows in part.items()}
+        self.training = Training(model, self.faces, self.rows["train"], task.recipe, task.device, task.epochs)
+        self.take_step: Callable[[], None] | None = None
+        self.measured: dict[str, torch.Tensor] = {}
+        self.history: list[dict] = []
+        self.chosen, self.spent, self.best = 0, 0.0, {}
         if task.checkpoint.exists():
-            try:
-                best, progress = load_checkpoint(task.checkpoint, task.owner, model, optimizer)
-            except ValueError as error:
-                say(f"{task.arm}, {task.label}: starts over, because the checkpoint {error}")
-            else:
-                history, chosen, spent = (progress[key] for key in ("history", "chosen", "seconds"))
-                say(f"{task.arm}, {task.label}: goes on after epoch {len(history)} of {task.epochs}")
-                report(len(history), f"{task.label}, epoch {len(history)} of {task.epochs}")
-        training, validation = (
-            torch.from_numpy(rows).to(place) for rows in (task.training, np.flatnonzero(task.roles == "validation"))
-        )
-        for epoch in range(len(history) + 1, task.epochs + 1):
+            self._go_on()
 
-            def streams(name: str, epoch: int = epoch) -> int:
-                return derive(task.seed, "training", *task.unit, name, epoch)
+    def _go_on(self) -> None:
+        task = self.task
+        try:
+            tensors, self.best, progress = load_checkpoint(task.checkpoint, task.owner)
+            self.training.load(tensors)
+        except ValueError as error:
+            self.best = {}
+            self.voice.say(f"{task.arm}, {task.label}: starts over, because the checkpoint {error}")
+        else:
+            self.history, self.chosen, self.spent = (progress[key] for key in ("history", "chosen", "seconds"))
+            self.voice.say(f"{task.arm}, {task.label}: goes on after epoch {len(self.history)} of {task.epochs}")
+            self.voice.report(len(self.history), f"{task.label}, epoch {len(self.history)} of {task.epochs}")
 
-            rate = optimizer.param_groups[0]["lr"]
-            loss, accuracy = train_epoch(model, optimizer, faces, training, task.recipe, task.device, streams, tick)
-            held_loss, held_accuracy = evaluate(model, faces, validation, tick)
-            if not np.isfinite([loss, held_loss]).all():
-                raise UserError(
-                    f"the loss is not finite after epoch {epoch}",
-                    where=f"arm {task.arm}, {task.label}",
-                    fix="lower the recipe's learning_rate, or set training: precision to fp32",
-                )
-            row = {
-                "epoch": epoch,
-                "train_loss": loss,
-                "train_accuracy": accuracy,
-                "validation_loss": held_loss,
-                "validation_accuracy": held_accuracy,
-                "learning_rate": float(rate),
-            }
-            if better(row, history[chosen - 1] if chosen else None):
-                chosen, best = epoch, {name: t.detach().clone() for name, t in model.state_dict().items()}
-            history.append(row)
-            seconds = spent + time.perf_counter() - started
-            progress = {"history": history, "chosen": chosen, "seconds": seconds}
-            save_checkpoint(task.checkpoint, task.owner, model, optimizer, best, progress)
-            report(1, f"{task.label}, epoch {epoch} of {task.epochs}")
-        model.load_state_dict(best)
-        scores = scores_of(model, faces, torch.arange(len(task.rows), device=place), tick)
-        probabilities = scores.double().softmax(1).cpu().numpy()
-        seed, repeat, fold = task.unit
+    @property
+    def finished(self) -> bool:
+        return len(self.history) >= self.task.epochs
+
+    def _stream(self, name: str) -> int:
+        return derive(self.task.seed, *self.task.streams, name, len(self.history) + 1)
+
+    def begin(self) -> None:
+        """Prepare the next epoch."""
+        self.training.begin(len(self.history) + 1, self._stream)
+        if self.take_step is None:
+            self.take_step = self.training.step
+            # all replays would share one random stream, so a network with dropout takes its steps one by one
+            if self.task.device.kind == "cuda" and not self.training.random:
+                self.take_step = captured(self.training)
+                self.training.begin(len(self.history) + 1, self._stream)
+
+    def advance(self) -> None:
+        """Take one step of the epoch."""
+        self.voice.tick()
+        self.faces.fetch()
+        with self.training.randomness():
+            self.take_step()
+
+    def measure(self) -> None:
+        """Evaluate the network after the epoch's last step; the numbers may still be on their way."""
+        for part in ("validation", *["test"] * self.task.published):
+            self.measured[part] = evaluate(
+                self.training.evaluated, self.faces, self.rows[part], self.voice.tick, self.task.recipe.test_flip
+            )
+
+    def end(self) -> None:
+        """Record the epoch, keep its weights if they are the best so far, and save the state.
+
+        Raises
+        ------
+        UserError
+            The loss is not finite any more.
+        """
+        task, epoch = self.task, len(self.history) + 1
+        loss, accuracy = self.training.result()
+        held_loss, held_accuracy = self.measured["validation"].tolist()
+        if not np.isfinite([loss, held_loss]).all():
+            raise UserError(
+                f"the loss is not finite after epoch {epoch}",
+                where=f"arm {task.arm}, {task.label}",
+                fix="lower the recipe's learning_rate, or set training: precision to fp32",
+            )
+        seconds = (time.perf_counter() - self.started) / self.together
+        self.started, self.spent = time.perf_counter(), self.spent + seconds
+        row = {
+            "epoch": epoch,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "validation_loss": held_loss,
+            "validation_accuracy": held_accuracy,
+            "learning_rate": rate(task.recipe, (epoch - 1) * self.training.steps, task.epochs * self.training.steps),
+            "seconds": seconds,
+        }
+        if task.published:
+            row["test_accuracy"] = self.measured["test"].tolist()[1]
+        if better(row, self.history[self.chosen - 1] if self.chosen else None):
+            kept = self.training.evaluated.state_dict()
+            self.chosen, self.best = epoch, {name: t.detach().clone() for name, t in kept.items()}
+        self.history.append(row)
+        progress = {"history": self.history, "chosen": self.chosen, "seconds": self.spent}
+        save_checkpoint(task.checkpoint, task.owner, self.training.tensors(), self.best, progress)
+        speed = self.training.steps * self.training.batch / seconds
+        self.voice.report(1, f"{task.label}, epoch {epoch} of {task.epochs}, {speed:.0f} faces/s")
+
+    def outcome(self) -> Outcome:
+        """Predict every face by the weights of the best epoch, save these, and return all."""
+        task, model = self.task, self.training.evaluated
+        model.load_state_dict(self.best)
+        every = torch.arange(len(task.rows), device=task.device.place)
+        scores = scores_of(model, self.faces, every, self.voice.tick, task.recipe.test_flip)
+        channels, size = self.faces.store.shape[:2]
         about = {
             "arm": task.arm,
             "network": task.network,
             "classes": list(task.classes),
             "channels": channels,
             "size": size,
-            "mean": faces.mean.tolist(),
-            "std": faces.std.tolist(),
-            "seed": seed,
-            "repeat": repeat,
-            "fold": fold,
-            "epoch": chosen,
-        }
-        save_weights(task.weights / f"{unit_name(task.unit)}.safetensors", best, about)
-    seconds = spent + time.perf_counter() - started
-    return Outcome(task.unit, probabilities, history, chosen, parameters(model), seconds)
+            "mean": self.faces.mean.tolist(),
+            "std": self.faces.std.tolist(),
+            "test_flip": task.recipe.test_flip,
+            "epoch": self.chosen,
+        } | dict(zip(("seed", "repeat", "fold"), task.unit, strict=True))
+        save_weights(task.weights / f"{unit_name(task.unit)}.safetensors", self.best, about)
+        return Outcome(
+            task.unit,
+            scores.double().softmax(1).cpu().numpy(),
+            self.history,
+            self.chosen,
+            parameters(model),
+            flops(model, channels, size),
+            self.spent + (time.perf_counter() - self.started) / self.together,
+            task.device.peak_memory(),
+        )

@@ -12,6 +12,7 @@ from fergap.errors import UserError
 from fergap.models.registry import build
 from fergap.training.checkpoint import load_tensors, save_tensors
 from fergap.training.data import normalise
+from fergap.training.loop import flipped_scores
 
 NEEDED = ("network", "classes", "channels", "size", "mean", "std")
 
@@ -26,7 +27,8 @@ class Trained:
         On the CPU, float32, ready to evaluate.
     about : dict
         ``network``, ``classes`` (in the order of the scores), ``channels``, ``size``, ``mean`` and ``std`` (of the
-        training part, per channel, grey levels 0 … 255), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``.
+        training part, per channel, grey levels 0 … 255), ``test_flip`` (probabilities are means over each picture and
+        its mirror image), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``.
     """
 
     model: nn.Module
@@ -37,7 +39,8 @@ class Trained:
         """Return (n, classes) float64 probabilities for (n, size, size) or (n, channels, size, size) uint8 pictures."""
         pictures = torch.from_numpy(np.ascontiguousarray(pixels))
         pictures = pictures if pictures.ndim == 4 else pictures[:, None]
-        scores = self.model(normalise(pictures, torch.tensor(self.about["mean"]), torch.tensor(self.about["std"])))
+        pictures = normalise(pictures, torch.tensor(self.about["mean"]), torch.tensor(self.about["std"]))
+        scores = flipped_scores(self.model, pictures) if self.about.get("test_flip") else self.model(pictures)
         return scores.double().softmax(1).numpy()
 
 

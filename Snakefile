@@ -25,5 +25,9 @@ rule all:
     localrule: True
 
 
+onerror:
+    print(after_error(STUDY), file=sys.stderr)
+
+
 onsuccess:
     print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"]))

@@ -47,5 +47,6 @@ rule audit:
         arms=ARMS,
         groups=declared_groups(config),
         seed=lookup(dpath="seed", within=config),
+        failures=failed_before("audit"),
     script:
         "../scripts/audit.py"

@@ -2,13 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench calibrate clean
+.PHONY: demo test test-slurm fuzz lint bench calibrate clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all --quiet rules host reason
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not cluster"
+
+# on a private cluster on this machine, for which root installs Debian's SLURM where it is missing
+test-slurm: .venv/installed
+	$(BIN)/python tests/cluster/local_slurm.py
+	$(BIN)/python -m pytest tests/cluster
+
+# twenty times the cases of `make test`, new ones each time
+fuzz: .venv/installed
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/faults/test_fuzzing.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -29,5 +29,9 @@ onstart:
     check_gpu()
 
 
+onerror:
+    print(after_error(STUDY), file=sys.stderr)
+
+
 onsuccess:
     print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"]))

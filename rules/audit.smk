@@ -51,5 +51,6 @@ rule audit:
         arms=ARMS,
         groups=declared_groups(config),
         seed=lookup(dpath="seed", within=config),
+        failures=failed_before("audit"),
     script:
         "../scripts/audit.py"

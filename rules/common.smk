@@ -6,9 +6,15 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from fergap.config import check_given_files, checked, declared_groups
+from fergap.config import (
+    check_given_files,
+    check_written_once,
+    checked,
+    declared_groups,
+)
 from fergap.errors import UserError
 from fergap.faces.locations import source_files
+from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.training.plan import (
     arm_packs,
@@ -28,6 +34,9 @@ def tell(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+for file in workflow.configfiles:
+    tell(check_written_once, Path(file))
+
 config.update(
     tell(checked, config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
 )
@@ -36,6 +45,8 @@ STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
 HAS_FACES = config["faces"]["source"] != "none"
 IS_TRAINED = bool(trained_arms(config))
+# asked for a GPU, the environment must hold a CUDA build; else the one that suits the machine on which it is made
+TRAINING_ENV = "training-cuda" if config["training"]["device"] == "cuda" else "training"
 REPORT = os.path.relpath(Path(workflow.basedir) / "report")
 
 
@@ -52,6 +63,11 @@ def library(*packages):
 
 tell(check_given_files, config)
 FACE_FILES = tell(source_files, config["faces"], f"results/{STUDY}/faces/drawn")
+
+
+def failed_before(rule):
+    """Return a parameter that differs once the rule's job has failed, for rules whose outputs are put back then."""
+    return lambda wildcards: failures(f"logs/{wildcards.study}/{rule}.log")
 
 
 def people_files(wildcards):

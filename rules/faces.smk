@@ -18,6 +18,7 @@ rule draw_faces:
     params:
         drawn=lookup(dpath="faces/drawn", within=config),
         seed=lookup(dpath="seed", within=config),
+        failures=failed_before("draw_faces"),
     script:
         "../scripts/draw_faces.py"
 
@@ -44,5 +45,6 @@ rule read_faces:
         runtime=30,
     params:
         faces=lookup(dpath="faces", within=config),
+        failures=failed_before("read_faces"),
     script:
         "../scripts/read_faces.py"

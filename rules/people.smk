@@ -17,5 +17,6 @@ rule annotate_people:
     params:
         people=lookup(dpath="people", within=config),
         seed=lookup(dpath="seed", within=config),
+        failures=failed_before("annotate_people"),
     script:
         "../scripts/annotate_people.py"

@@ -8,7 +8,7 @@ rule split_folds:
     log:
         "logs/{study}/split_folds.log",
     conda:
-        "../envs/training.yaml"
+        f"../envs/{TRAINING_ENV}.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -38,7 +38,7 @@ rule train_folds:
     benchmark:
         "logs/{study}/train_folds/{arm}_{pack}.benchmark.tsv"
     conda:
-        "../envs/training.yaml"
+        f"../envs/{TRAINING_ENV}.yaml"
     threads: training_threads
     resources:
         mem_mb=lambda wildcards, threads: 1000 + 1000 * threads,
@@ -62,6 +62,8 @@ rule collect_predictions:
         predictions=update("results/{study}/training/predictions.parquet"),
     log:
         "logs/{study}/collect_predictions.log",
+    benchmark:
+        "logs/{study}/collect_predictions.benchmark.tsv"
     conda:
         "../envs/audit.yaml"
     threads: 1
@@ -71,6 +73,7 @@ rule collect_predictions:
     params:
         external=external_arms(config),
         seed=lookup(dpath="training/seeds", within=config)[0],
+        failures=failed_before("collect_predictions"),
     script:
         "../scripts/collect_predictions.py"
 

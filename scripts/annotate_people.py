@@ -4,7 +4,7 @@ from fergap.job import job
 
 # a worker process imports this file again, and must not start the job again
 if __name__ == "__main__":
-    with job(snakemake.log[0]):
+    with job(snakemake.log[0], known=snakemake.params.failures):
         from fergap.people.annotation import annotate_people
 
         settings = snakemake.params.people

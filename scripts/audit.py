@@ -2,7 +2,7 @@
 
 from fergap.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], known=snakemake.params.failures):
     import sys
 
     from fergap import tables

@@ -2,7 +2,7 @@
 
 from fergap.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], known=snakemake.params.failures):
     from pathlib import Path
 
     from fergap.faces.drawn import draw, write

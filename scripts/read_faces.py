@@ -2,7 +2,7 @@
 
 from fergap.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], known=snakemake.params.failures):
     from fergap.faces.locations import FILES
     from fergap.faces.reading import read_faces
 

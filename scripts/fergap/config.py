@@ -3,19 +3,36 @@
 Runs in Snakemake's own interpreter: nothing beyond the standard library and what Snakemake itself brings.
 """
 
+import ast
+import copy
 import difflib
 import itertools
+import math
+import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import UserError
-from fergap.faces.locations import needed
+from fergap.faces.locations import VOTES, needed
+from fergap.models import names as networks
 from fergap.training.plan import expanded, external_arms
 
 SHOWN = 200  # characters of a value that a message repeats
+MOST_NETWORKS = 100_000  # of one arm
+MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
+TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a mapping (key: value)",
+    "null": "null",
+    "boolean": "true or false",
+}
 
 
 def near(word: str, allowed: list[str]) -> str:
@@ -24,8 +41,55 @@ def near(word: str, allowed: list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def shown(value: object) -> str:
+    """Return a value as a message repeats it, on one line and not too long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
+
+
+def allowed_values(schema: dict) -> str:
+    """Return in words what a schema allows: type, bounds, number of entries."""
+    if "anyOf" in schema:
+        return " or ".join(allowed_values(part) for part in schema["anyOf"])
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    types = schema.get("type", [])
+    text = " or ".join(TYPES[name] for name in ([types] if isinstance(types, str) else types))
+    if keys := schema.get("required"):
+        text += " with " + ", ".join(keys)
+    bounds = [
+        f"{word} {schema[key]}"
+        for key, word in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    for low, high, what in (
+        ("minItems", "maxItems", "entries"),
+        ("minLength", "maxLength", "characters"),
+        ("minProperties", "maxProperties", "keys"),
+    ):
+        bounds += [
+            f"{word} {schema[key]} {what}" for key, word in ((low, "at least"), (high, "at most")) if key in schema
+        ]
+    if schema.get("uniqueItems"):
+        bounds.append("each entry once")
+    if "pattern" in schema:
+        bounds.append(f"of the form {schema['pattern']}")
+    if isinstance(schema.get("items"), dict):
+        bounds.append("of " + allowed_values(schema["items"]))
+    return ", ".join(filter(None, [text, *bounds]))
+
+
 def with_defaults(value: object, schema: dict) -> object:
-    """Return a copy of a mapping or list in which missing keys have the schema's defaults."""
+    """Return a copy of a mapping or list with the schema's defaults for missing keys; a whole 5.0 becomes 5."""
+    if isinstance(value, float) and schema.get("type") == "integer":
+        return int(value)
     if isinstance(value, dict):
         known = schema.get("properties", {})
         other = schema.get("additionalProperties")
@@ -47,20 +111,28 @@ def told(error: ValidationError) -> UserError:
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         allowed = sorted(error.schema.get("properties", {}))
         key = next(k for k in error.instance if k not in allowed)
+        path, key = path[:SHOWN], str(key)[:SHOWN]
         return UserError(
             f"there is no such key{near(str(key), allowed)}",
             where=f"config: {path + '.' if path else ''}{key}",
             expected="one of " + ", ".join(allowed),
         )
+    about = error.schema.get("description", "")
     if error.validator == "required":
         key = next(k for k in error.validator_value if k not in error.instance)
-        return UserError("this key is missing", where=f"config: {path + '.' if path else ''}{key}")
-    expected = error.schema.get("description", "")
-    problem = error.message if len(error.message) <= SHOWN else f"{str(error.instance)[:SHOWN]} … is not allowed"
+        part = error.schema.get("properties", {}).get(key, {})
+        return UserError(
+            "this key is missing",
+            where=f"config: {path + '.' if path else ''}{key}",
+            expected=": ".join(filter(None, [allowed_values(part), part.get("description")])),
+        )
+    expected = allowed_values(error.schema) + (f" ({about.rstrip('.')})" if about else "")
+    problem = error.message
+    if len(problem) > SHOWN + 80 or "\n" in problem:
+        problem = f"{shown(error.instance)} is not allowed"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
-        problem = f"{error.instance!r} is not allowed{near(str(error.instance), allowed)}"
-        expected = "one of " + ", ".join(allowed)
+        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance)[:SHOWN], allowed)}"
     return UserError(problem, where=f"config: {path or 'the file'}", expected=expected)
 
 
@@ -75,23 +147,129 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
     return error
 
 
-def contradictions(config: dict) -> Iterator[UserError]:
-    """Yield what the schema cannot see: names that must match, keys that exclude one another."""
+def odd_values(config: dict) -> Iterator[UserError]:
+    """Yield keys, texts and numbers that YAML can hold and no key of a study can mean."""
+    values: list[tuple[tuple, object]] = [((), config)]
+    for seen in itertools.count():
+        if not values:
+            return
+        path, value = values.pop()
+        where = "config: " + (".".join(map(str, path))[:SHOWN] or "the file")
+        if seen > MOST_VALUES or len(path) > DEEPEST:
+            yield UserError("the file never ends: an anchor (&) holds itself or too much", where=where)
+            return
+        if isinstance(value, dict):
+            for key, part in value.items():
+                if not isinstance(key, str):
+                    yield UserError(
+                        f"the key {shown(key)} is no text",
+                        where=where,
+                        expected='texts as keys; YAML reads on, off, yes, no and numbers otherwise unless "quoted"',
+                    )
+                values += [((*path, key), part), (path, key)]
+        elif isinstance(value, list):
+            values += [((*path, i), part) for i, part in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield UserError(f"{value} is not allowed", where=where, expected="a finite number")
+        elif isinstance(value, str):
+            folded = not {"when", "drop", "title"}.isdisjoint(path)  # may be written over several lines
+            text = " ".join(value.split()) if folded else value
+            if text != text.strip() or any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+                yield UserError(
+                    f"{shown(value)} is not allowed",
+                    where=where,
+                    expected="a text on one line, without white space at its ends and without control characters",
+                )
 
-    def unknown(where: str, name: str, allowed: list[str]) -> UserError:
-        return UserError(
-            f"{name!r} is not known{near(name, allowed)}",
+
+def unknown(where: str, name: str, allowed: list[str]) -> UserError:
+    """Return the error for a name that is not among those allowed."""
+    return UserError(
+        f"{shown(name)} is not known{near(name[:SHOWN], allowed)}",
+        where=f"config: {where}",
+        expected="one of " + ", ".join(allowed),
+    )
+
+
+def rule_faults(where: str, rule: str) -> Iterator[UserError]:
+    """Yield what is wrong with a rule on votes as far as its text alone tells; the readers check the rest."""
+    try:
+        tree = ast.parse(rule.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        yield UserError(
+            f"the rule {shown(rule)} cannot be read",
             where=f"config: {where}",
-            expected="one of " + ", ".join(allowed),
+            expected="columns of votes, whole numbers, + - > >= < <= == != and or not ( ) others(column)",
         )
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id not in (*VOTES, "others"):
+            yield unknown(where, node.id, list(VOTES))
 
-    faces, training, audit = config["faces"], config["training"], config["audit"]
-    names = [arm["name"] for arm in config["arms"]]
+
+def scheme_faults(faces: dict) -> Iterator[UserError]:
+    """Yield what is wrong with the label schemes and the rules by which rows leave."""
     if faces["labels"] not in faces["schemes"]:
         yield unknown("faces.labels", faces["labels"], list(faces["schemes"]))
+    for i, rule in enumerate(faces["drop"]):
+        yield from rule_faults(f"faces.drop.{i}", rule)
     for name, scheme in faces["schemes"].items():
+        where = f"faces.schemes.{name}"
         if ("majority" in scheme) == ("classes" in scheme):
-            yield UserError("needs either majority or classes", where=f"config: faces.schemes.{name}")
+            yield UserError("needs either majority or classes", where=f"config: {where}")
+        for key in ("majority", "emotions"):
+            for i, vote in enumerate(scheme.get(key, [])):
+                if vote not in VOTES:
+                    yield unknown(f"{where}.{key}.{i}", vote, list(VOTES))
+                if vote in scheme[key][:i]:
+                    yield UserError(f"{vote!r} stands twice", where=f"config: {where}.{key}", expected="each once")
+        labels = [entry["label"] for entry in scheme.get("classes", [])]
+        for i, entry in enumerate(scheme.get("classes", [])):
+            yield from rule_faults(f"{where}.classes.{i}.when", entry["when"])
+            if entry["label"] in labels[:i]:
+                yield UserError(
+                    f"{entry['label']!r} stands twice",
+                    where=f"config: {where}.classes.{i}.label",
+                    expected="each label once",
+                    fix="join its rules with `or`",
+                )
+
+
+def attribute_faults(config: dict) -> Iterator[UserError]:
+    """Yield attributes of people that nothing else in the configuration knows."""
+    audit = config["audit"]
+    parts = [[part.strip() for part in name.split("*")] for name in audit["attributes"]]
+    for i, (name, some) in enumerate(zip(audit["attributes"], parts, strict=True)):
+        if not all(some) or len(set(some)) < len(some):
+            yield UserError(
+                f"{name!r} is not allowed",
+                where=f"config: audit.attributes.{i}",
+                expected="an attribute, or different ones joined as in gender*age",
+            )
+    inferred = ["gender", "age"]
+    from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
+    if not from_tables:
+        for i, some in enumerate(parts):
+            for name in some:
+                if name not in inferred:
+                    yield unknown(f"audit.attributes.{i}", name, inferred)
+    audited = list(dict.fromkeys([*inferred, *itertools.chain(*parts)]))
+    for key in ("reference", "groups"):
+        for name in audit[key]:
+            if name not in audited:
+                yield unknown(f"audit.{key}.{name}", name, audited)
+    for i, arm in enumerate(config["arms"]):
+        for name in arm.get("oversample", {}):
+            if name != "to" and not from_tables and name not in inferred:
+                yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
+
+
+def contradictions(config: dict) -> Iterator[UserError]:
+    """Yield what the schema cannot see: names that must match, keys that exclude one another."""
+    yield from scheme_faults(config["faces"])
+    yield from attribute_faults(config)
+    faces, training, audit = config["faces"], config["training"], config["audit"]
+    names = [arm["name"] for arm in config["arms"]]
     for i, arm in enumerate(config["arms"]):
         where = f"arms.{i} ({arm['name']})"
         if names.count(arm["name"]) > 1:
@@ -114,9 +292,16 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 where=f"config: {where}",
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
+        if "network" in arm and not networks.is_known(arm["network"]):
+            yield UserError(
+                f"there is no network {shown(arm['network'])}"
+                + near(arm["network"][:SHOWN].lower(), [*networks.NAMED, *networks.EXAMPLES]),
+                where=f"config: {where}.network",
+                expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
+            )
         recipe = arm.get("recipe", training["recipe"])
-        if "network" in arm and recipe not in training["recipes"]:
-            yield unknown(f"{where}.recipe", recipe, list(training["recipes"]))
+        if "network" in arm and recipe not in training.get("recipes", {}):
+            yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
         if "oversample" in arm:
             attribute = next(k for k in arm["oversample"] if k != "to")
             declared = declared_groups(config).get(attribute)
@@ -141,6 +326,22 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if split and abs(sum(split) - 1) > 1e-9:
             said = f"{split} sums to {sum(split):g}"
             yield UserError(said, where=f"config: {where}", expected="shares that sum to 1")
+    folds = config["folds"]
+    if (count := folds["count"] * folds["repeats"] * len(training["seeds"])) > MOST_NETWORKS:
+        yield UserError(
+            f"{folds['count']} folds, {folds['repeats']} repeats and {len(training['seeds'])} seeds are {count:,} "
+            "networks for each arm",
+            where="config: folds",
+            expected=f"at most {MOST_NETWORKS:,}",
+        )
+    drawn = faces.get("drawn", {})
+    lost = sum(drawn.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
+    if lost >= 1:
+        yield UserError(
+            f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
+            where="config: faces.drawn",
+            expected="shares that leave some pictures: less than 1 in all",
+        )
     spans = sorted((first, last, name) for name, (first, last) in config["people"]["age_groups"].items())
     for first, last, name in spans:
         if first > last:
@@ -167,6 +368,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
         )
 
 
+@cache
+def rules_of(schema: Path) -> dict:
+    """Return what a schema file says."""
+    return yaml.safe_load(schema.read_text(encoding="utf-8"))
+
+
 def checked(config: dict, schema: Path) -> dict:
     """Return the study's configuration with defaults filled in.
 
@@ -182,15 +389,48 @@ def checked(config: dict, schema: Path) -> dict:
     UserError
         A key is unknown, missing, of another type or out of bounds, or two keys contradict each other.
     """
-    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    rules = rules_of(schema)
+    for error in odd_values(config):
+        raise error
     errors = list(Draft202012Validator(rules).iter_errors(config))
     if errors:
         raise told(deepest(errors))
-    config = with_defaults(config, rules)
+    config = with_defaults(config, copy.deepcopy(rules))
     config["arms"] = expanded(config)
     for error in contradictions(config):
         raise error
     return config
+
+
+def check_written_once(path: Path) -> None:
+    """Raise a UserError where a YAML file gives a key twice: all but the last would be lost without a word.
+
+    A file that is no YAML, or no file, is left to Snakemake, which tells.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                    raise UserError(
+                        f"the key {shown(key.value)} stands in line {lines[key.value]} already",
+                        where=f"{path}, line {line}",
+                        expected="each key once in its mapping",
+                        fix="join the two",
+                    )
+                nodes.append(value)
 
 
 def declared_groups(config: dict) -> dict[str, list[str]]:

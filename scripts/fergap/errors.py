@@ -1,5 +1,13 @@
 """The one exception for what a user can mend."""
 
+LONGEST = 1000  # characters of a part of a message; a damaged file may hold a value of megabytes
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and other control characters, and not too long."""
+    text = "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else " " for c in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
+
 
 class UserError(Exception):
     """A mistake in the user's input, told in one message.
@@ -17,6 +25,7 @@ class UserError(Exception):
     """
 
     def __init__(self, problem: str, *, where: str = "", expected: str = "", fix: str = ""):
+        problem, where, expected, fix = (one_line(part) for part in (problem, where, expected, fix))
         self.problem, self.where, self.expected, self.fix = problem, where, expected, fix
         lines = [f"{where}: {problem}" if where else problem]
         if expected:

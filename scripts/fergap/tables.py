@@ -1,6 +1,7 @@
 """The tables that pass between stages: their columns, and how they are read, checked and written."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pandas as pd
 from fergap.errors import UserError
 from fergap.files import whole
 
+REMAKE = "if it lies in results/, delete it and start the study again, which makes it anew; else put a whole file there"
+LONGEST_NUMBER, LARGEST = 300, 9e18  # characters; what an int64 holds
+LONGEST_ROW = 1 << 20  # bytes at the end of a CSV in which its last row is looked for
+CONTROL = r"[\x00-\x1f\x7f]"
 KINDS = {"text": "str", "integer": "int64", "number": "float64"}
 
 
@@ -368,6 +373,16 @@ TABLES = {
 }
 
 
+def to_numbers(values: pd.Series) -> pd.Series:
+    """Return values as numbers, missing where one is none or no computer's arithmetic holds it."""
+    try:
+        return pd.to_numeric(values, errors="coerce")
+    except OverflowError:  # thousands of digits
+        return pd.to_numeric(
+            values.map(lambda value: value if len(str(value)) < LONGEST_NUMBER else None), errors="coerce"
+        )
+
+
 def first_bad(values: pd.Series, column: Column) -> tuple[object, str] | None:
     """Return the index label of the first value that ``column`` does not allow and what was expected, or None."""
     lost = values.isna()
@@ -377,11 +392,13 @@ def first_bad(values: pd.Series, column: Column) -> tuple[object, str] | None:
     if column.kind == "text":
         if column.values and not (ok := present.isin(column.values)).all():
             return ok.idxmin(), "one of " + ", ".join(column.values)
+        if (bad := present.astype("str").str.contains(CONTROL)).any():
+            return bad.idxmax(), "a text without line breaks and other control characters"
         return None
-    numbers = pd.to_numeric(present, errors="coerce")
+    numbers = to_numbers(present)
     if (bad := numbers.isna() | np.isinf(numbers.astype("float64"))).any():
         return bad.idxmax(), "a number"
-    if column.kind == "integer" and (bad := numbers != numbers.round()).any():
+    if column.kind == "integer" and (bad := (numbers != numbers.round()) | (numbers.abs() > LARGEST)).any():
         return bad.idxmax(), "a whole number"
     if column.low is not None and (bad := numbers < column.low - 1e-9).any():
         return bad.idxmax(), f"at least {column.low:g}"
@@ -444,6 +461,50 @@ def check(frame: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
     return pd.DataFrame(out | {c: frame[c] for c in frame.columns if c not in out})
 
 
+RISKY = r"'*[=+\-@]"
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+def neutral(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` with an apostrophe before each text that a spreadsheet would run as a formula.
+
+    These are texts that begin with ``=``, ``+``, ``-`` or ``@`` and are no plain number (control characters, which
+    could hide one of these, are in no table). Where apostrophes stand before them already, there is one more, so that
+    :func:`plain` loses nothing.
+    """
+    return _each_text(frame, lambda text: text.str.match(RISKY) & ~text.str.fullmatch(NUMBER), lambda text: "'" + text)
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return ``frame`` as it was before :func:`neutral`."""
+    return _each_text(frame, lambda text: text.str.match("'" + RISKY), lambda text: text.str[1:])
+
+
+def _each_text(frame: pd.DataFrame, which: Callable, change: Callable) -> pd.DataFrame:
+    changed = {}
+    for c in frame.columns:
+        if pd.api.types.is_string_dtype(frame[c]):
+            text = frame[c].astype("str")
+            if (rows := which(text.fillna(""))).any():
+                changed[c] = text.where(~rows, change(text))
+    return frame.assign(**changed)
+
+
+def check_end(path: Path, columns: int) -> None:
+    """Refuse a CSV whose last row has too few values: pandas would take a file that was cut off for one with gaps."""
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - LONGEST_ROW))
+        last = file.read().rstrip(b"\r\n").rpartition(b"\n")[2].decode("utf-8", errors="replace")
+    # a quoted value may hold line breaks, and then this is no whole row
+    if '"' not in last and last.strip() and last.count(",") + 1 < columns:
+        raise UserError(
+            f"ends in the middle of a row ({last[:60]!r})",
+            where=str(path),
+            expected=f"{columns} values in its last row as in the others",
+            fix="put the whole file there, or mend its last row",
+        )
+
+
 def load(
     path: str | os.PathLike, columns: list[str] | None = None, text: tuple[str, ...] = ("image_id",)
 ) -> pd.DataFrame:
@@ -465,8 +526,9 @@ def load(
     path = Path(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path, columns=columns)
+            return _parquet(path, columns)
         header = pd.read_csv(path, nrows=0).columns
+        check_end(path, len(header))
         return pd.read_csv(
             path,
             usecols=columns,
@@ -484,13 +546,56 @@ def load(
         ) from error
 
 
+def _parquet(path: Path, columns: list[str] | None) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=columns, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file makes pandas and pyarrow raise nearly anything
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def load_pixels(path: str | os.PathLike, rows: pd.Series) -> np.ndarray:
+    """Return the memory map of the study's pictures, uint8 of shape (n, size, size) or (n, channels, size, size).
+
+    Parameters
+    ----------
+    rows : pandas.Series of int
+        Column ``row`` of the table ``faces``: the pictures that must be there.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged or shorter than the table says. A pickled array is refused unopened.
+    """
+    try:
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
+            raise ValueError("it holds something else")
+        if len(rows) and rows.max() >= len(pixels):
+            raise ValueError(f"{len(pixels)} pictures, but the table of faces has row {rows.max()}")
+    except FileNotFoundError:
+        raise UserError("there is no such file", where=str(path), fix=REMAKE) from None
+    except Exception as error:  # NumPy's reader raises nearly anything for a damaged header
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"cannot be read ({reason})", where=str(path), expected="the pixels that read_faces wrote", fix=REMAKE
+        ) from error
+    return pixels
+
+
 def read(path: str | os.PathLike, name: str, columns: list[str] | None = None) -> pd.DataFrame:
     """Read table ``name`` from a CSV or Parquet file and check it (see :func:`check`).
 
     ``columns`` limits the read to some columns, which are then not checked.
     """
     text = tuple(c for c, column in TABLES[name].columns.items() if column.kind == "text")
-    frame = load(path, columns, text)
+    try:
+        frame = load(path, columns, text)
+    except UserError as error:
+        raise UserError(error.problem, where=error.where, expected=error.expected, fix=REMAKE) from error
+    if Path(path).suffix != ".parquet":
+        frame = plain(frame)
     return frame if columns else check(frame, name, str(path))
 
 
@@ -499,6 +604,6 @@ def write(frame: pd.DataFrame, path: str | os.PathLike, name: str) -> None:
     frame = check(frame, name, f"table {name} for {path}")
     with whole(path) as draft:
         if draft.suffix == ".parquet":
-            frame.to_parquet(draft, index=False, compression="zstd")
+            frame.to_parquet(draft, index=False, compression="zstd", write_page_checksum=True)
         else:
-            frame.to_csv(draft, index=False, lineterminator="\n")
+            neutral(frame).to_csv(draft, index=False, lineterminator="\n")

@@ -16,7 +16,7 @@ from small_faces import settings, some_pixels, some_votes, write_fer2013, write_
 from fergap import tables
 from fergap.errors import UserError
 from fergap.faces.locations import FILES, source_files
-from fergap.faces.pictures import read_pictures
+from fergap.faces.pictures import TOO_LARGE, read_pictures
 from fergap.faces.reading import gather, read_faces
 from fergap.faces.sources import SOURCES
 
@@ -189,7 +189,10 @@ def test_a_picture_of_absurd_size_is_not_read(tmp_path: Path, monkeypatch: pytes
     Image.new("L", (30, 30)).save(tmp_path / "a.png")
     for limit in (800, 400):  # a warning above the limit, an error above twice of it: both refuse
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        assert read_pictures([tmp_path / "a.png"], 8)[1].tolist() == ["picture cannot be read"]
+        assert read_pictures([tmp_path / "a.png"], 8)[1].tolist() == [TOO_LARGE]
+    monkeypatch.undo()
+    Image.new("1", (10_000, 5_001)).save(tmp_path / "a.png")
+    assert read_pictures([tmp_path / "a.png"], 8)[1].tolist() == [TOO_LARGE]
 
 
 @pytest.mark.parametrize(

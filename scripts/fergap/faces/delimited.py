@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -12,6 +13,7 @@ from pyarrow import csv as arrow_csv
 from fergap.errors import UserError
 
 LONGEST_HEADER = 1 << 20
+BAD_ROW = re.compile(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,10 @@ def header_of(stream: BinaryIO, where: str, needed: Sequence[str], *, exact: boo
         A column of ``needed`` is missing, a column repeats, or, where ``exact``, there is another column.
     """
     line = stream.readline(LONGEST_HEADER).decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    header = next(csv.reader(io.StringIO(line)), [])
+    try:
+        header = next(csv.reader(io.StringIO(line)), [])
+    except csv.Error:  # line breaks of another kind
+        header = []
     if set(needed) - set(header) or len(set(header)) < len(header) or (exact and set(header) != set(needed)):
         shown = line if len(line) <= 200 else line[:200] + " …"
         raise UserError(
@@ -74,18 +79,11 @@ def blocks(
         or there is no row.
     """
     header = header_of(stream, where, needed, exact=exact)
-    bad = []
-
-    def refuse(row: arrow_csv.InvalidRow) -> str:
-        bad.append(row)
-        return "error"
-
     line = 2
     try:
         reader = arrow_csv.open_csv(
             stream,
             read_options=arrow_csv.ReadOptions(column_names=header, block_size=size, use_threads=False),
-            parse_options=arrow_csv.ParseOptions(invalid_row_handler=refuse),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in header}, strings_can_be_null=False
             ),
@@ -94,13 +92,14 @@ def blocks(
             yield Block(line, batch)
             line += batch.num_rows
     except pa.ArrowInvalid as error:
-        if bad:
-            row = bad[0]
-            start = row.text if len(row.text) <= 60 else row.text[:60] + " …"
+        # Arrow's handler of invalid rows prints a traceback where a row is no UTF-8
+        if bad := BAD_ROW.search(str(error)):
+            row, expected, found, text = bad.groups()
+            start = text if len(text) <= 60 else text[:60] + " …"
             raise UserError(
-                f"{row.actual_columns} values in the row {start!r}",
-                where=f"{where}, line {row.number + 1}" if row.number else where,
-                expected=f"{row.expected_columns} values: {','.join(header)}",
+                f"{found} values in the row {start!r}",
+                where=f"{where}, line {int(row) + 1}" if row else where,
+                expected=f"{expected} values: {','.join(header)}",
                 fix="correct that line, or download the file again",
             ) from None
         if str(error).startswith("Empty CSV file"):

@@ -8,6 +8,8 @@ from fergap.errors import UserError
 
 TABLE_NAME = "fer2013.csv"
 VOTES_NAME = "fer2013new.csv"
+EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+VOTES = (*EMOTIONS, "unknown", "NF")
 PARTITION_FOLDERS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
 ARCHIVES = (
     "fer2013.csv.zip",

@@ -13,16 +13,20 @@ from PIL import Image, ImageOps
 from fergap.progress import Progress
 
 UNREADABLE, MISSING = "picture cannot be read", "picture file missing"
+LARGEST = 50_000_000  # pixels of a picture; more is a mistake, or meant to use up the memory
+TOO_LARGE = f"picture of more than {LARGEST:,} pixels"
+# kinds that Pillow decodes by itself, without calling another program
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 BROKEN = (
     OSError,
     SyntaxError,  # Pillow's word for a broken PNG
     ValueError,
     IndexError,
     EOFError,
+    OverflowError,
+    MemoryError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 PER_TASK = 256
 
@@ -56,10 +60,14 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 def decode(path: Path, size: int) -> np.ndarray | str:
     """Return a picture file as grey pixels, uint8 of shape (size, size), or why it cannot be."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > LARGEST:
+                return TOO_LARGE
             return square(grey(image), size)
     except FileNotFoundError:
         return MISSING
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return TOO_LARGE
     except BROKEN:
         return UNREADABLE
 
@@ -67,7 +75,7 @@ def decode(path: Path, size: int) -> np.ndarray | str:
 def read_pictures(paths: Sequence[Path], size: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Read picture files.
 
-    Pictures with more pixels than Pillow's limit against decompression bombs (about 89 million) are not read.
+    Pictures of more than 50 million pixels are not read, nor are kinds beyond PNG, JPEG, BMP, GIF, TIFF, WebP and PPM.
 
     Returns
     -------

@@ -112,7 +112,7 @@ def drop_unreadable(frame: pd.DataFrame, reason: np.ndarray, dropped: Dropped) -
             expected=f"at most {MOST_UNREADABLE:.0%}; so few are counted in dropped.csv and left out",
             fix="put the missing pictures there and make the broken ones anew, or remove their rows",
         )
-    for each in (UNREADABLE, MISSING):
+    for each in dict.fromkeys([UNREADABLE, MISSING, *why[lost]]):
         frame = dropped.drop(frame, why[frame.index] == each, each)
     return frame
 

@@ -16,6 +16,7 @@ from fergap.faces.pictures import read_pictures, resized
 from fergap.faces.pixel_text import parse_pixels
 from fergap.faces.votes import bad_line, read_votes
 from fergap.progress import Progress
+from fergap.tables import CONTROL
 
 FER2013_HEADER = ("emotion", "pixels", "Usage")
 FER2013_SIDE = 48
@@ -66,9 +67,12 @@ def read_fer2013(path: str, usage: pd.Series, votes_path: str, rows: np.ndarray,
     """
     where = path if Path(path).suffix == ".csv" else f"{path}: {TABLE_NAME}"
     fix = f"use {TABLE_NAME} and {Path(votes_path).name} as published, neither sorted nor shortened"
-    kept, count = [np.zeros((0, FER2013_SIDE**2), "uint8")], 0
+    kept, count, more = [np.zeros((0, FER2013_SIDE**2), "uint8")], 0, ""
     with opened(path, TABLE_NAME) as stream, Progress(f"reading {TABLE_NAME}", len(usage), "rows") as progress:
         for block in blocks(stream, where, FER2013_HEADER, exact=True):
+            if count > len(usage):
+                more = " and more"
+                break  # what unpacks to far more than it should is not read to its end
             text, n = block.columns, block.columns.num_rows
             parsed = parse_pixels(text["pixels"], FER2013_SIDE**2, where=where, line=block.line, threads=threads)
             here, there = text["Usage"].to_pandas(), usage[count : count + n].reset_index(drop=True)
@@ -86,7 +90,7 @@ def read_fer2013(path: str, usage: pd.Series, votes_path: str, rows: np.ndarray,
             progress.step(n)
     if count != len(usage):
         raise UserError(
-            f"has {count:,} rows, but {votes_path} has {len(usage):,}",
+            f"has {count:,} rows{more}, but {votes_path} has {len(usage):,}",
             where=where,
             expected="files of equal length, since their rows are joined by order (as published: 35,887)",
             fix=fix,
@@ -135,6 +139,14 @@ def image_table(faces: dict, files: dict[str, str], threads: int) -> Listing:
     frame = text.to_pandas().apply(lambda column: column.str.strip())
     if "image_id" not in frame:
         frame["image_id"] = frame["image"]
+    for column in frame:
+        if (bad := frame[column].str.contains(CONTROL)).any():
+            raise UserError(
+                f"{column} is {frame[column][bad.idxmax()]!r}",
+                where=f"{where}, line {bad.idxmax() + 2}",
+                expected="a text without line breaks and other control characters",
+                fix="correct that line",
+            )
     for column in ("image", "image_id"):
         if (empty := frame[column] == "").any():
             raise UserError(f"{column} is empty", where=f"{where}, line {bad_line(empty)[1]}", fix="fill or remove it")

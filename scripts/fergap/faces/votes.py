@@ -9,10 +9,8 @@ import pyarrow as pa
 from fergap.errors import UserError
 from fergap.faces.archives import opened
 from fergap.faces.delimited import blocks
-from fergap.faces.locations import PARTITION_FOLDERS, VOTES_NAME
+from fergap.faces.locations import EMOTIONS, PARTITION_FOLDERS, VOTES, VOTES_NAME
 
-EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-VOTES = (*EMOTIONS, "unknown", "NF")
 HEADER = ("Usage", "Image name", *VOTES)
 TAGGERS = 10
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,10 +122,14 @@ def run(document: Document, folder: Path, scratch: Path, environment: dict[str, 
         store_widget_state=False,
         record_timing=False,
     )
+    ended = signal.getsignal(signal.SIGTERM)
     try:
         client.execute(cleanup_kc=True, env=os.environ | environment | own)
     except (CellExecutionError, DeadKernelError, TimeoutError) as error:
         raise failure(notebook, error, where) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ended)  # nbclient leaves none
     results = Results()
     for cell in notebook.cells:
         note = cell.metadata.fergap

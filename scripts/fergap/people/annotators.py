@@ -15,7 +15,7 @@ from PIL import Image
 
 from fergap.errors import UserError
 from fergap.progress import Progress
-from fergap.tables import load
+from fergap.tables import CONTROL, load, to_numbers
 
 SPECIAL = ("image_id", "image", "label", "partition", "annotator", "confidence", "age_years", "cluster_id")
 BATCH = 250  # faces that a worker annotates between two signs of life
@@ -66,6 +66,17 @@ def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> p
             expected="image_id and one column per attribute (gender, age, …) or age_years",
             fix="rename the columns of the table",
         )
+    for column in ("image_id", *attributes):
+        if (bad := table[column].astype("str").str.contains(CONTROL).fillna(False)).any():
+            raise UserError(
+                f"column {column!r}, line {bad.idxmax() + 2}: {table[column][bad.idxmax()]!r}",
+                where=str(path),
+                expected="a text without line breaks and other control characters",
+            )
+    if (empty := table["image_id"].isna()).any():
+        raise UserError(
+            f"line {empty.idxmax() + 2}: the image_id is empty", where=str(path), expected="an image_id in every row"
+        )
     if (twice := table["image_id"].duplicated()).any():
         row = twice.idxmax()
         raise UserError(
@@ -76,7 +87,7 @@ def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> p
         )
     for column, low, high in (("age_years", 0, 150), ("confidence", 0, 1)):
         if column in table.columns:
-            numbers = pd.to_numeric(table[column], errors="coerce")
+            numbers = to_numbers(table[column])
             wrong = table[column].notna() & ~numbers.between(low, high)
             if wrong.any():
                 row = wrong.idxmax()

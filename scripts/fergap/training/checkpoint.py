@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from fergap.files import whole
 
@@ -19,7 +19,8 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping, path: Path
     """Write tensors and what is said ``about`` them (JSON) to a safetensors file, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole(path) as draft:
-        save_file(plain, draft, metadata={ENTRY: json.dumps(about, sort_keys=True)})
+        # save_file would write to a name of its own first, which stays behind where it is killed
+        draft.write_bytes(save(plain, metadata={ENTRY: json.dumps(about, sort_keys=True)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
@@ -43,7 +44,8 @@ def fingerprint(parts: Mapping) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+def digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return SHA-256 of tensors and their names, in hexadecimal."""
     total = hashlib.sha256()
     for name in sorted(tensors):
         total.update(name.encode())
@@ -68,7 +70,7 @@ def save_checkpoint(
         Epochs done, history and the like, as JSON can hold it.
     """
     tensors = {f"training/{name}": t for name, t in training.items()} | {f"best/{name}": t for name, t in best.items()}
-    about = {"owner": owner, "digest": _digest(tensors), "progress": dict(progress)}
+    about = {"owner": owner, "digest": digest(tensors), "progress": dict(progress)}
     save_tensors(tensors, about, path)
 
 
@@ -83,7 +85,7 @@ def load_checkpoint(path: Path, owner: str) -> tuple[dict[str, torch.Tensor], di
     tensors, about = load_tensors(path)
     if not isinstance(about, dict) or about.get("owner") != owner:
         raise ValueError(f"{path.name} belongs to another configuration, data set or version")
-    if about["digest"] != _digest(tensors):
+    if about["digest"] != digest(tensors):
         raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
     parts: dict[str, dict[str, torch.Tensor]] = {"training": {}, "best": {}}
     for name, tensor in tensors.items():

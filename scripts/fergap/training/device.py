@@ -83,6 +83,13 @@ def choose_device(device: str, precision: str) -> Device:
         CUDA is asked for and there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
+        if not (torch.version.cuda or torch.version.hip):
+            raise UserError(
+                f"cuda is asked for, but this PyTorch ({torch.__version__}) is built without it",
+                where="training: device",
+                fix="with --use-conda: delete .snakemake/conda and start again, where there is no GPU with "
+                "CONDA_OVERRIDE_CUDA=12.9 in front; else install a CUDA build, or set training: device to auto or cpu",
+            )
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise UserError(
             f"cuda is asked for, but PyTorch {torch.__version__} finds no CUDA GPU (CUDA_VISIBLE_DEVICES: {visible})",

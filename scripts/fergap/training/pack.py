@@ -56,7 +56,7 @@ def make_tasks(
         "published": job["published"],
         "seed": seed,
         "classes": classes,
-        "pixels": sha256(np.ascontiguousarray(np.load(pixels, mmap_mode="r"))).hexdigest(),
+        "pixels": sha256(np.ascontiguousarray(tables.load_pixels(pixels, faces["row"]))).hexdigest(),
         "labels": sha256(labels.tobytes()).hexdigest(),
         "device": device,
         "torch": torch.__version__,

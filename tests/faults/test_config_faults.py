@@ -73,6 +73,11 @@ NAMED = [path for path, _ in KEYS if path[-1] not in (ITEM, "ours")]
 PARTS = dict(reversed(KEYS))  # by path; the first alternative that knows it
 
 
+def opened(schema: dict) -> dict | list:
+    """Return a value that holds others, also where the default is null."""
+    return sample({key: value for key, value in schema.items() if key != "default" or value is not None})
+
+
 def study(path: tuple, value: object) -> dict:
     """Return the demo with a value at a path; what is missing on the way there is made from the schema."""
     config = copy.deepcopy(DEMO)
@@ -80,12 +85,12 @@ def study(path: tuple, value: object) -> dict:
     for depth, step in enumerate(path[:-1], 1):
         part = PARTS[path[:depth]]
         if step == ITEM and not here:
-            here.append(sample(part))
+            here.append(opened(part))
         elif step != ITEM and step not in here:
-            here[step] = sample(part)
+            here[step] = opened(part)
         # an alternative without keys, such as `drawn` among people.sources, gives way to the one that has them
         if not isinstance(here[step], (dict, list)):
-            here[step] = sample(part)
+            here[step] = opened(part)
         if isinstance(path[depth], int) and not here[step]:
             here[step] = [sample(PARTS[*path[:depth], ITEM])]
         here = here[step]

@@ -1,5 +1,10 @@
-"""Make the README's pictures from finished runs: python docs/pictures.py (after make demo and the FER2013 study)."""
+"""Make the README's pictures from finished runs: python docs/pictures.py (after make demo and the FER2013 study).
 
+The pages of the paper need poppler's pdftoppm and pdftotext; they are of the embedded study, whose faces are drawn.
+"""
+
+import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,12 +15,30 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from fergap.faces.drawn import contact_sheet, draw
-from fergap.paper.figures import gap_forest
+from fergap.paper.figures_gaps import gap_forest
 from fergap.paper.results import Results
+
+PAGES = ("Abstract", "Gaps in accuracy with their intervals", "(a) Each gap before and after")  # what they show
+
+
+def pages(paper: Path, target: Path) -> None:
+    """Write the pages of a PDF on which the texts of ``PAGES`` first stand, side by side."""
+    text = subprocess.run(["pdftotext", "-layout", paper, "-"], capture_output=True, text=True, check=True).stdout
+    whole = [" ".join(page.split()) for page in text.split("\f")]
+    shown = []
+    for words in PAGES:
+        number = next(i for i, page in enumerate(whole, 1) if words in page)
+        command = ["pdftoppm", "-r", "80", "-png", "-f", str(number), "-l", str(number), paper]
+        shown.append(Image.open(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout)))
+    width, height = shown[0].size
+    board = Image.new("RGB", (len(shown) * width + 12 * (len(shown) - 1), height), "#d0d0d0")
+    for i, page in enumerate(shown):
+        board.paste(page, (i * (width + 12), 0))
+    board.quantize(128, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
 
 
 def main() -> None:
-    """Write docs/drawn-faces.png and one docs/<study>-gaps.png for each finished study."""
+    """Write docs/drawn-faces.png, docs/paper-pages.png and one docs/<study>-gaps.png for each finished study."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     sheet = contact_sheet(draw(config["faces"]["drawn"], config["seed"]), faces=4)
     Image.fromarray(sheet).save(ROOT / "docs" / "drawn-faces.png", optimize=True)
@@ -26,6 +49,9 @@ def main() -> None:
             asked = {"arms": own["arms"], "audit": config["audit"] | own["audit"]}
             figure = gap_forest(Results(folder, asked))
             figure.savefig(ROOT / "docs" / f"{study}-gaps.png", dpi=150)
+    paper = ROOT / "results" / "demo" / "paper" / "paper.pdf"
+    if paper.exists():
+        pages(paper, ROOT / "docs" / "paper-pages.png")
 
 
 if __name__ == "__main__":

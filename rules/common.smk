@@ -48,6 +48,7 @@ IS_TRAINED = bool(trained_arms(config))
 # asked for a GPU, the environment must hold a CUDA build; else the one that suits the machine on which it is made
 TRAINING_ENV = "training-cuda" if config["training"]["device"] == "cuda" else "training"
 REPORT = os.path.relpath(Path(workflow.basedir) / "report")
+CALIBRATION = os.path.relpath(Path(workflow.basedir) / "benchmarks" / "calibration.csv")
 
 
 def library(*packages):
@@ -111,14 +112,21 @@ def check_gpu():
         tell(check_device, config)
 
 
+def shown_pixels(wildcards):
+    """Return the pixels of faces that may be shown: drawn ones, and others only where the configuration says so."""
+    drawn = config["faces"]["source"] == "drawn"
+    if HAS_FACES and (drawn or config["paper"]["show_faces"]):
+        return f"results/{STUDY}/faces/pixels.npy"
+    return []
+
+
 def paper_files(wildcards):
     """Return what the paper shows beside the audit: of the faces and of the training, where the study has them."""
-    files = {}
+    files = {"people": f"results/{STUDY}/people/people.parquet"}
     if HAS_FACES:
+        tables = ("dropped.csv", "labels.csv", "overlaps.csv", "faces.parquet")
         files["faces"] = collect(
-            "results/{study}/faces/{table}.csv",
-            study=STUDY,
-            table=("dropped", "labels", "overlaps"),
+            "results/{study}/faces/{table}", study=STUDY, table=tables
         )
     if IS_TRAINED:
         tables = ("history", "composition", "runs")

@@ -3,8 +3,25 @@ rule draw_figures:
         unpack(paper_files),
         lib=library("paper", "audit", "training"),
         audit=rules.audit.output,
+        calibration=CALIBRATION,
+        pixels=shown_pixels,
     output:
-        directory("results/{study}/paper/figures"),
+        figures=report(
+            directory("results/{study}/paper/figures"),
+            patterns=["{name}.svg"],
+            caption="../report/captions/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+        pdf="results/{study}/paper/summary.pdf",
+        png=report(
+            "results/{study}/paper/summary.png",
+            caption="../report/captions/paper.rst",
+            category="Paper",
+            labels={"format": "summary card"},
+        ),
+        model_card="results/{study}/paper/model_card.md",
+        data_sheet="results/{study}/paper/data_sheet.md",
     log:
         "logs/{study}/draw_figures.log",
     benchmark:
@@ -16,7 +33,7 @@ rule draw_figures:
         mem_mb=2000,
         runtime=10,
     params:
-        study={"arms": config["arms"], "audit": config["audit"]},
+        study=config,
     script:
         "../scripts/draw_figures.py"
 
@@ -31,12 +48,31 @@ rule render_paper:
             file=("_quarto.yml", "published.yaml", "references.bib", "references.csl"),
         ),
         audit=rules.audit.output,
-        figures=rules.draw_figures.output,
+        calibration=CALIBRATION,
+        figures=rules.draw_figures.output.figures,
     output:
         **{
-            form: f"results/{{study}}/paper/paper.{form}"
+            form: report(
+                f"results/{{study}}/paper/paper.{form}",
+                caption="../report/captions/paper.rst",
+                category="Paper",
+                labels={"format": form},
+            )
             for form in config["paper"]["formats"]
         },
+        values=report(
+            "results/{study}/paper/values.csv",
+            caption="../report/captions/values.rst",
+            category="Tables",
+            labels={"table": "values"},
+        ),
+        tables=report(
+            directory("results/{study}/paper/tables"),
+            patterns=["{name}.csv"],
+            caption="../report/captions/tables.rst",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
     log:
         "logs/{study}/render_paper.log",
     benchmark:

@@ -8,6 +8,11 @@ with job(snakemake.log[0]):
     render_study(
         snakemake.input.document,
         snakemake.params.study,
-        {name: snakemake.input.get(name, []) for name in ("audit", "figures", "faces", "training")},
+        {
+            name: snakemake.input.get(name, [])
+            for name in ("audit", "figures", "faces", "training", "calibration", "people")
+        },
         {form: snakemake.output[form] for form in snakemake.params.study["paper"]["formats"]},
+        {"values.csv": snakemake.output["values"], "tables": snakemake.output["tables"]},
+        f"logs/{snakemake.wildcards.study}",
     )

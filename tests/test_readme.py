@@ -49,7 +49,7 @@ def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) ->
         cells = [name, f"{row['n']:,}", percent(before), percent(after)]
         assert f"| {' | '.join(cells)} | {points(row['estimate'])}" in readme
     verdicts = tables["verdicts"]
-    for row in verdicts.itertuples():
+    for row in verdicts[~verdicts["attribute"].str.contains("*", regex=False)].itertuples():
         assert f"[{points(row.ci_low)}, {points(row.ci_high)}]" in readme, row.sentence
     flattered = tables["optimism"].query("arm == 'child_oversampled'").set_index("group")["in_sample"]
     assert f"children at {percent(flattered['child'])} and adults at {percent(flattered['adult'])}" in readme

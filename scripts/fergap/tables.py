@@ -370,6 +370,14 @@ TABLES = {
         | {"reference": OPEN_TEXT, "class": OPEN_TEXT, "metric": OPEN_TEXT, "average": OPEN_TEXT}
         | {"method": OPEN_TEXT, "reason": TEXT}
     ),
+    # what the paper makes of Snakemake's benchmark files
+    "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),
+    # benchmarks/calibration.csv, which the paper shows
+    "calibration": Table(
+        {"scenario": TEXT, "quantity": TEXT, "method": TEXT, "primary": FLAG, "nominal": OPEN_SHARE}
+        | {"estimate": NUMBER, "monte_carlo_se": OPEN_NUMBER, "simulations": COUNT, "seed": COUNT},
+        key=("scenario", "quantity", "method"),
+    ),
 }
 
 

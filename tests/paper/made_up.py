@@ -11,7 +11,7 @@ import yaml
 
 from fergap import tables
 from fergap.audit import audit
-from fergap.paper.results import FOLDERS
+from fergap.paper.results import relative
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,13 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def study_config(**changes):
     """The demo's configuration with some sections updated."""
     study = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    study["audit"]["attributes"] = ["gender", "age"]
     for key, value in changes.items():
         study[key] = study[key] | value if isinstance(value, dict) else value
     return study | {"versions": {"python": "3.11.9", "numpy": "2.4.6"}, "commit": "0123abc", "engine": "fallback"}
 
 
-def simulate(arms, classes, groups, n, seed):
-    """Predictions and people of ``n`` faces: the last group of each attribute is rarer and harder in the first arm."""
+def simulate(arms, classes, groups, n, seed, few=None):
+    """Predictions and people of ``n`` faces: the last group of age is rarer and harder; ``few`` keeps so many of it."""
     rng = np.random.default_rng(seed)
     ids = np.array([f"f{i:05d}" for i in range(n)])
     true, fold = rng.choice(classes, n), rng.integers(0, 5, n)
@@ -33,6 +34,8 @@ def simulate(arms, classes, groups, n, seed):
     for attribute, names in groups.items():
         rare = 0.12 if attribute == "age" else 1 / len(names)
         own = rng.choice(names, n, p=[(1 - rare) / (len(names) - 1)] * (len(names) - 1) + [rare])
+        if few is not None and attribute == "age":
+            own[np.flatnonzero(own == names[-1])[few:]] = names[0]
         chance -= np.where((own == names[-1]) & (attribute == "age"), 0.12, 0)
         people.append(pd.DataFrame({"image_id": ids, "attribute": attribute, "group": own, "annotator": "drawn"}))
     out = []
@@ -58,11 +61,11 @@ def simulate(arms, classes, groups, n, seed):
 
 
 @functools.cache
-def audited(text, classes, groups, n, seed):
+def audited(text, classes, groups, n, seed, few):
     """The audit's tables of a simulated study (its configuration as JSON, to be cached by)."""
     study, groups = json.loads(text), dict(groups)
     settings = study["audit"]
-    predictions, people = simulate([a["name"] for a in study["arms"]], classes, groups, n, seed)
+    predictions, people = simulate([a["name"] for a in study["arms"]], classes, groups, n, seed, few)
     return audit(
         predictions,
         people,
@@ -155,6 +158,18 @@ def faces_tables(classes):
     }
 
 
+def sample_tables(arms, classes, groups, n, seed, few):
+    """The faces of :func:`simulate`, some of them copies, and who is in them."""
+    predictions, people = simulate(arms, classes, dict(groups), n, seed, few)
+    first = predictions.drop_duplicates("image_id").reset_index(drop=True)
+    row = np.arange(n)
+    faces = pd.DataFrame({"image_id": first["image_id"], "source": "drawn", "partition": "Training"})
+    faces = faces.assign(label=first["true"], row=row, ambiguity=np.where(row % 3, 0.8, 0.0))
+    faces["exact_set"] = np.where(row % 20 == 1, row - 1, row)
+    faces["duplicate_set"] = np.where(row % 10 == 1, row - 1, row)
+    return {"faces": faces, "people": people.assign(value=np.nan, confidence=0.9)}
+
+
 def write_study(
     folder,
     study=None,
@@ -165,20 +180,23 @@ def write_study(
     groups=(("gender", ("male", "female")), ("age", ("adult", "child"))),
     n=1500,
     seed=1,
+    few=None,
 ):
     """Write a study's folder; ``edit`` may change the tables (a dict by name) before they are written."""
     folder, study = Path(folder), study or study_config()
     arms = [a["name"] for a in study["arms"]]
-    found = {k: v.copy() for k, v in audited(json.dumps(study), tuple(classes), groups, n, seed).items()}
+    found = {k: v.copy() for k, v in audited(json.dumps(study), tuple(classes), groups, n, seed, few).items()}
     found |= faces_tables(classes) if faces else {}
     found |= training_tables(arms) if training else {}
+    found["calibration"] = tables.read(ROOT / "benchmarks" / "calibration.csv", "calibration")
+    if faces:
+        found |= sample_tables(arms, tuple(classes), groups, n, seed, few)
     if edit:
         edit(found)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.json").write_text(json.dumps(study), encoding="utf-8")
     for name, frame in found.items():
-        where = next((f for f, names in FOLDERS.items() if name in names), "audit")
-        tables.write(frame, folder / where / f"{name}.csv", name)
+        tables.write(frame, folder / relative(name), name)
     for file in ("published.yaml", "references.bib"):
         shutil.copy(ROOT / "report" / file, folder / file)
     return folder

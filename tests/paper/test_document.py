@@ -10,10 +10,9 @@ import pytest
 import yaml
 from made_up import ROOT, study_config, write_study
 
-from fergap.paper import tables
 from fergap.paper.document import Document
 from fergap.paper.figures import FIGURES
-from fergap.paper.markdown import prose
+from fergap.paper.tables import TABLES
 
 TEXT = (ROOT / "report" / "paper.qmd").read_text(encoding="utf-8")
 CELLS = re.findall(r"^```\{python\}\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -32,7 +31,7 @@ def assembled(folder):
                     exec(part.removeprefix("```{python}").removesuffix("```"), space)
                 parts.append(out.getvalue())
             else:
-                parts.append(re.sub(r"`\{python\} (.*?)`", lambda m: prose(eval(m[1], space)), part))
+                parts.append(re.sub(r"`\{python\} (.*?)`", lambda m: eval(m[1], space)._repr_markdown_(), part))
     return "".join(parts)
 
 
@@ -99,7 +98,7 @@ def test_nothing_is_missing_in_what_is_printed(markdown):
 
 
 def test_figures_have_alternative_text(markdown):
-    figures = re.findall(r"!\[(.*?)\]\(figures/(\w+)\.svg\)\{#fig-\w+ fig-alt=\"(.*?)\"\}", markdown)
+    figures = re.findall(r"!\[(.*?)\]\(figures/(\w+)\.svg\)\{#fig-[\w-]+ fig-alt=\"(.*?)\"\}", markdown)
     assert figures
     assert len(figures) == markdown.count("![")
     for caption, name, alt in figures:
@@ -189,6 +188,12 @@ def test_what_was_planted_follows_the_configuration():
 
 def test_every_table_of_the_document_exists():
     for make in re.findall(r'paper\.table\(\s*"(\w+)"', TEXT):
-        assert callable(getattr(tables, make))
+        assert make in TABLES
     for name in re.findall(r'paper\.figure\(\s*"(\w+)"', TEXT):
         assert name in FIGURES
+
+
+def test_every_table_and_figure_made_is_used():
+    used = set(re.findall(r'paper\.(?:table|figure)\(\s*"(\w+)"', TEXT))
+    assert set(FIGURES) <= used
+    assert set(TABLES) - {"values"} <= used  # the list of values is written by paper.list_values

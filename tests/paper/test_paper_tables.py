@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ROOT, study_config, write_study
 
-from fergap.paper import methods, numbers, tables
+from fergap.paper import methods, numbers
 from fergap.paper.markdown import name, pipe, sentence
 from fergap.paper.results import Results
+from fergap.paper.tables import TABLES
 
 MAKERS = {
     "dropped": "dropped",
@@ -88,7 +89,7 @@ def test_pipe_tables_have_equal_rows_and_dashes_for_the_longest_word(rows):
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_a_changed_value_changes_the_table(folder, tmp_path, maker):
-    before = getattr(tables, maker)(Results(folder))
+    before = TABLES[maker](Results(folder))
     table = MAKERS[maker]
     column = {"verdicts": "p_value", "dropped": "count", "overlaps": "count", "labels": "assigned", "annotators": "n"}
     column = column.get(table, "rows" if table == "composition" else "estimate")
@@ -98,12 +99,12 @@ def test_a_changed_value_changes_the_table(folder, tmp_path, maker):
             found[table][column] / 2 if column in ("estimate", "p_value") else found[table][column] + 9
         )
 
-    assert getattr(tables, maker)(Results(write_study(tmp_path, edit=edit))) != before
+    assert TABLES[maker](Results(write_study(tmp_path, edit=edit))) != before
 
 
 @pytest.mark.parametrize("maker", ["accuracy", "groups", "gaps", "tests", "changes", "gap_changes"])
 def test_n_is_in_every_row_and_minus_signs_are_true(results, maker):
-    text = getattr(tables, maker)(results)
+    text = TABLES[maker](results)
     head = [c.strip() for c in text.splitlines()[0].strip("| ").split(" | ")]
     n = [row[head.index("faces")] for row in cells(text)]
     assert all(re.fullmatch(r"[\d,]+(\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}[\d,]+)?", value) for value in n), n
@@ -111,11 +112,11 @@ def test_n_is_in_every_row_and_minus_signs_are_true(results, maker):
 
 
 def test_pictures_left_out_are_named(results):
-    assert cells(tables.dropped(results))[0] == [name("NF > 0"), "50", "a, b"]
+    assert cells(TABLES["dropped"](results))[0] == [name("NF > 0"), "50", "a, b"]
 
 
 def test_gaps_are_the_table_s_own_numbers(results):
-    shown = cells(tables.gaps(results))
+    shown = cells(TABLES["gaps"](results))
     for row, line in zip(results.gaps().itertuples(), shown, strict=True):
         low, high = (f"{100 * v:.1f}".replace("-", "−") for v in (row.ci_low, row.ci_high))
         assert f"[{low}, {high}]" in line[3].replace("\N{NO-BREAK SPACE}", " ")
@@ -125,15 +126,15 @@ def test_gaps_are_the_table_s_own_numbers(results):
 def test_what_cannot_be_estimated_is_said(tmp_path):
     results = Results(write_study(tmp_path, study_config(audit={"minimum_faces": 400})))
     for maker in ("groups", "gaps", "tests", "changes", "gap_changes"):
-        assert "nan" not in getattr(tables, maker)(results)
-    assert "faces of child" in tables.gaps(results)
-    assert "not estimable" in tables.gaps(results)
+        assert "nan" not in TABLES[maker](results)
+    assert "faces of child" in TABLES["gaps"](results)
+    assert "not estimable" in TABLES["gaps"](results)
 
 
 def test_fold_metrics_hold_each_fold_the_mean_and_the_spread(results):
     metrics = results.table("fold_metrics")
     own = metrics[(metrics["arm"] == "baseline") & (metrics["metric"] == "accuracy")].set_index("fold")["estimate"]
-    shown = cells(tables.fold_metrics(results, "baseline"))
+    shown = cells(TABLES["fold_metrics"](results, "baseline"))
     assert [float(row[2]) for row in shown[:5]] == pytest.approx(list(100 * own), abs=0.051)
     assert shown[5][0] == "**mean**"
     assert float(shown[5][2].strip("*")) == pytest.approx(100 * own.mean(), abs=0.051)
@@ -145,7 +146,7 @@ def test_fold_metrics_list_further_replicates_by_their_mean(tmp_path):
         again = found["fold_metrics"].assign(seed=2)
         found["fold_metrics"] = pd.concat([found["fold_metrics"], again])
 
-    text = tables.fold_metrics(Results(write_study(tmp_path, edit=edit)), "baseline")
+    text = TABLES["fold_metrics"](Results(write_study(tmp_path, edit=edit)), "baseline")
     assert "seed 2, repeat 0: mean" in text
     assert len(cells(text)) == 5 + 1 + 2
 
@@ -158,16 +159,16 @@ def test_gaps_spread_over_replicates(tmp_path):
 
     results = Results(write_study(tmp_path, edit=edit))
     gap = results.table("replicates").query("arm == 'baseline' and attribute == 'age' and fold.isna()")["gap"]
-    row = next(r for r in cells(tables.replicates(results)) if r[0].startswith("child") and r[1] == "baseline")
+    row = next(r for r in cells(TABLES["replicates"](results)) if r[0].startswith("child") and r[1] == "baseline")
     assert row[3:] == ["2", *map(numbers.points, (gap.mean(), gap.min(), gap.max())), numbers.points(gap.std(), False)]
 
 
 def test_the_published_numbers_stand_beside_ours(results):
     published = yaml.safe_load((ROOT / "report" / "published.yaml").read_text(encoding="utf-8"))
-    shown = cells(tables.fold_metrics(results, "baseline", published))
+    shown = cells(TABLES["fold_metrics"](results, "baseline", published))
     assert shown[-2][0].startswith("published study")
     assert [shown[-2][2], shown[-1][2]] == ["64.2", "1.1"]
-    rows = {(row[0], row[1]): row for row in cells(tables.printed_groups(results, published))}
+    rows = {(row[0], row[1]): row for row in cells(TABLES["printed_groups"](results, published))}
     assert rows["child", "accuracy"][3] == "70.9"
     assert rows["child", "accuracy"][5] == "75.1"
     assert rows["adult", "macro F1"][3] == "76.0"

@@ -388,3 +388,15 @@ def test_quarto_asked_for_and_absent(sample, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="no quarto on PATH"):
         sample.render(engine="quarto")
+
+
+def test_files_that_the_document_writes_come_along_or_are_missed(sample):
+    lines = ("open('list.csv', 'w').write('a');", "import os; os.mkdir('made')", "open('made/b.csv', 'w').write('b');")
+    sample.write("\n".join(("```{python}", *lines, "```")))
+    more = {"list.csv": sample.out / "list.csv", "made": sample.out / "made"}
+    sample.render(("html",), more=more)
+    assert (sample.out / "list.csv").read_text() == "a"
+    assert (sample.out / "made" / "b.csv").read_text() == "b"
+    with pytest.raises(UserError, match=r"writes no other\.csv"):
+        sample.render(("html",), more={"other.csv": sample.out / "other.csv"})
+    assert not (sample.out / "other.csv").exists()

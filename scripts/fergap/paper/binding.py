@@ -11,17 +11,13 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
+
+from fergap.paper.methods import title_of
 from fergap.paper.rendering import render
+from fergap.tables import write
 
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "matplotlib", "torch", "snakemake")
-
-
-def title_of(study: dict) -> str:
-    """Return the title that the configuration gives, else one made from the study's attributes and name."""
-    if given := study["paper"].get("title"):
-        return given
-    attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
-    return f"Accuracy by {' and '.join(attributes)}: {study['study']}"
 
 
 def commit() -> str | None:
@@ -45,6 +41,17 @@ def versions() -> dict[str, str]:
     return found
 
 
+def timings(folder: str | os.PathLike) -> pd.DataFrame:
+    """Return the time in seconds and the memory in MB of each rule, from the benchmark files in a study's logs."""
+    found = []
+    for path in sorted(Path(folder).rglob("*.benchmark.tsv")):
+        row = pd.read_csv(path, sep="\t", na_values=["-"]).iloc[0]
+        first = path.relative_to(folder).parts[0].removesuffix(".benchmark.tsv")
+        found.append({"rule": first, "jobs": 1, "seconds": row["s"], "memory": row["max_rss"]})
+    table = pd.DataFrame(found, columns=["rule", "jobs", "seconds", "memory"])
+    return table.groupby("rule", as_index=False).agg({"jobs": "sum", "seconds": "sum", "memory": "max"})
+
+
 def beside(folder: str, files: str | os.PathLike | Iterable[str | os.PathLike]) -> dict[str, str | os.PathLike]:
     """Map names in a folder of the paper to files; a single directory becomes that folder."""
     files = [files] if isinstance(files, (str, os.PathLike)) else list(files)
@@ -58,6 +65,8 @@ def render_study(
     study: dict,
     tables: dict[str, str | os.PathLike | Iterable[str | os.PathLike]],
     outputs: dict[str, str | os.PathLike],
+    more: dict[str, str | os.PathLike] | None = None,
+    logs: str | os.PathLike | None = None,
 ) -> str:
     """Render the paper of one study.
 
@@ -71,6 +80,11 @@ def render_study(
         Folder beside the paper (``audit``, ``figures``, ``faces``, ``training``) → files, or one directory.
     outputs : dict
         Of ``html`` and ``pdf``: where the file goes.
+    more : dict, optional
+        Of ``values.csv``, the paper's values with their sources, and ``tables``, a folder of its tables as printed:
+        where they go.
+    logs : path, optional
+        Folder of the study's logs, whose benchmark files tell the time of each rule.
 
     Returns
     -------
@@ -87,10 +101,13 @@ def render_study(
     with tempfile.TemporaryDirectory(prefix="fergap-study-") as folder:
         about = Path(folder, "study.json")
         about.write_text(json.dumps(study | {"versions": versions(), "commit": commit()}, indent=1), encoding="utf-8")
+        if logs and len(spent_by := timings(logs)):
+            write(spent_by, Path(folder, "timings.csv"), "timings")
+            work["paper/timings.csv"] = Path(folder, "timings.csv")
         front = {"title": title_of(study)} | (
             {"author": study["paper"]["authors"]} if study["paper"]["authors"] else {}
         )
-        engine = render(source, work | {"study.json": about}, outputs, study["paper"]["engine"], front)
+        engine = render(source, work | {"study.json": about}, outputs, study["paper"]["engine"], front, more=more)
     spent = time.monotonic() - started
     print(f"paper: {', '.join(map(str, outputs.values()))} by {engine} in {spent:.1f} s", file=sys.stderr, flush=True)
     return engine

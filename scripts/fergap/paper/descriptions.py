@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from fergap.paper.figures import class_shares
+from fergap.paper.cells import any_few, faces, told
+from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, interval, percent, points
 from fergap.paper.results import WHOLE, Results
 
@@ -20,7 +21,7 @@ def classes_by_group(results: Results) -> str:
         for group in results.groups[attribute]:
             own = shares[shares["group"] == group]
             inside = ", ".join(
-                f"{r[1]} {count(r[2])}" for r in own[["group", "class", "count"]].itertuples(index=False, name=None)
+                f"{r[1]} {faces(r[2])}" for r in own[["group", "class", "count"]].itertuples(index=False, name=None)
             )
             parts.append(f"{group}: {inside}")
     return "Bar charts of the classes within each group, in faces. " + "; ".join(parts) + "."
@@ -63,7 +64,7 @@ def gap_forest(results: Results) -> str:
     """Describe every gap with its interval, and the margin."""
     parts = [
         f"{r.group} {MINUS} {r.reference}, {r.arm}: "
-        + (r.status if pd.isna(r.estimate) else f"{points(r.estimate)} {interval(r.ci_low, r.ci_high)}")
+        + (told(r.status) if pd.isna(r.estimate) else f"{points(r.estimate)} {interval(r.ci_low, r.ci_high)}")
         for r in results.gaps().itertuples(index=False)
     ]
     margin = points(results.study["audit"]["margin"], signed=False)
@@ -85,12 +86,87 @@ def changes(results: Results) -> str:
     rows = results.in_order(rows[rows["primary"] == 1])
     parts = [
         f"{group_of(r)}, {r.contrast}: "
-        + (r.status if pd.isna(r.estimate) else f"{percent((r.n11 + r.n10) / r.n)} to {percent((r.n11 + r.n01) / r.n)}")
+        + (
+            told(r.status)
+            if pd.isna(r.estimate)
+            else f"{percent((r.n11 + r.n10) / r.n)} to {percent((r.n11 + r.n01) / r.n)}"
+        )
         for r in rows.itertuples(index=False)
     ]
     return "Accuracy before and after, by group. " + "; ".join(parts) + "."
 
 
+def class_gaps(results: Results) -> str:
+    """Describe the gap within each class."""
+    rows = results.class_gaps()
+    rows = rows[rows["arm"].isin(results.headline[:2])].rename(columns={"class": "label"})
+    parts = [
+        f"{r.group} {MINUS} {r.reference}, {r.label}, {r.arm}: "
+        + ("not estimable" if pd.isna(r.estimate) or any_few(r) else points(r.estimate))
+        for r in rows.itertuples()
+    ]
+    return "Gaps in recall within each class, in percentage points. " + "; ".join(parts) + "."
+
+
+def fold_gaps(results: Results) -> str:
+    """Describe the spread of each gap over the folds."""
+    table, parts = results.table("replicates"), []
+    table = table[table["attribute"].isin(results.plain) & table["arm"].isin(results.headline) & table["fold"].notna()]
+    for (_, group, reference, arm), own in table.groupby(["attribute", "group", "reference", "arm"], sort=False):
+        if own["gap"].notna().any():
+            low, high = points(own["gap"].min()), points(own["gap"].max())
+            parts.append(
+                f"{group} {MINUS} {reference}, {arm}: {low} to {high} over {count(own['gap'].notna().sum())} folds"
+            )
+    return "The gap in accuracy in every fold, in percentage points. " + "; ".join(parts) + "."
+
+
+def montage(results: Results) -> str:
+    """Describe the montage by its rows."""
+    kind = "Drawn faces" if results.study["faces"]["source"] == "drawn" else "Faces"
+    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}."
+
+
+def gap_changes(results: Results) -> str:
+    """Describe each gap before and after, and the change of its two groups."""
+    rows, changes = results.table("gap_changes"), results.table("changes")
+    rows = rows[(rows["metric"] == "accuracy") & (rows["primary"] == 1) & rows["attribute"].isin(results.plain)]
+    changes = changes[changes["primary"] == 1].set_index(["contrast", "attribute", "group"])["estimate"]
+    parts = []
+    for r in rows.itertuples():
+        if pd.isna(r.estimate):
+            parts.append(f"{r.group} {MINUS} {r.reference}: {told(r.status)}")
+            continue
+        moved = ", ".join(f"{g} {points(changes.get((r.contrast, r.attribute, g)))}" for g in (r.group, r.reference))
+        gap = f"{points(r.gap_before)} before, {points(r.gap_after)} after"
+        parts.append(f"{r.group} {MINUS} {r.reference}, {r.contrast}: {gap}; change of {moved}")
+    return "Gaps before and after, and the change of each group, in percentage points. " + "; ".join(parts) + "."
+
+
+def label_noise(results: Results) -> str:
+    """Describe the gap as labelled and at the poorest annotator drawn."""
+    table = results.table("label_noise")
+    table = table[table["arm"].isin(results.headline[:2]) & table["attribute"].isin(results.plain)]
+    given = table[(table["scenario"] == "labels as given") & table["estimate"].notna()]
+    parts = [f"{r.group} {MINUS} {r.reference}, {r.arm}: {points(r.estimate)} as labelled" for r in given.itertuples()]
+    return "Gaps corrected for wrong group labels, further from zero the worse the labels. " + "; ".join(parts) + "."
+
+
+def calibration(results: Results) -> str:
+    """Describe the certificate by the lowest and highest coverage of each interval."""
+    table = results.table("calibration")
+    rows = table[(table["primary"] == 1) & table["quantity"].str.startswith("coverage of ")]
+    parts = [
+        f"{quantity.removeprefix('coverage of ')} {percent(own.min())} to {percent(own.max())}"
+        for quantity, own in rows.groupby("quantity", sort=False)["estimate"]
+    ]
+    return "Coverage of the primary intervals in every scenario, lowest and highest: " + "; ".join(parts) + "."
+
+
 DESCRIPTIONS = {
-    f.__name__: f for f in (classes_by_group, confusion_matrices, learning_curves, gap_forest, optimism, changes)
+    f.__name__: f
+    for f in (
+        *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
+        *(montage, gap_changes, label_noise, calibration),
+    )
 }

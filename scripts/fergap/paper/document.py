@@ -1,16 +1,22 @@
 """What the paper's cells call: values, sentences, tables and figures of one study as Markdown."""
 
+import csv
 import os
 from functools import cached_property
 
 import pandas as pd
 import yaml
 
-from fergap.paper import methods, tables
+from fergap.files import whole
+from fergap.paper import methods
+from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
-from fergap.paper.markdown import bullets, listing, prose, sentence
-from fergap.paper.numbers import count, level, percent, points
+from fergap.paper.layers import layers
+from fergap.paper.markdown import bullets, listing, plain_rows, prose, sentence
+from fergap.paper.numbers import count, interval, level, percent, points
 from fergap.paper.results import WHOLE, Results
+from fergap.paper.sources import CONFIGURATION, Shown
+from fergap.paper.tables import TABLES
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
 
@@ -28,6 +34,7 @@ class Document:
     def __init__(self, folder: str | os.PathLike):
         self.results = Results(folder)
         self.study = self.results.study
+        self.printed: dict[str, str] = {}
 
     @cached_property
     def published(self) -> dict | None:
@@ -49,8 +56,9 @@ class Document:
             print(text, end="\n\n")
 
     def table(self, make: str, label: str, caption: str, *args: object) -> None:
-        """Print table ``make`` of :mod:`fergap.paper.tables` as a float with a caption."""
-        text = getattr(tables, make)(self.results, *args)
+        """Print table ``make`` of ``TABLES`` as a float with a caption."""
+        text = TABLES[make](self.results, *args)
+        self.printed[label.removeprefix("tbl-")] = text
         self.write(f"::: {{#{label}}}\n\n{text}\n\n{caption}\n\n:::")
 
     def figure(self, name: str, label: str, caption: str) -> None:
@@ -63,34 +71,63 @@ class Document:
     @cached_property
     def values(self) -> dict[str, str]:
         """Every inline value of the paper, as printed."""
+        return {name: shown for name, (shown, _) in self.sourced.items()}
+
+    @cached_property
+    def sourced(self) -> dict[str, tuple[str, tuple]]:
+        """Every inline value of the paper, as printed, with what :meth:`Results.cite` or ``mark`` asks for."""
         study, audit, folds = self.study, self.study["audit"], self.study["folds"]
         accuracy = self.results.accuracy()
         tested = accuracy.loc[accuracy["attribute"] == WHOLE, "n"]
+        metrics, confusion = "audit/group_metrics.csv", "audit/confusion.csv"
+
+        def set_by(key: str) -> tuple:
+            return CONFIGURATION, (), key
+
         return {
-            "study": study["study"],
-            "faces": count(tested.max()) if len(tested) else "no",
-            "classes": listing(self.results.classes),
-            "class count": methods.small(len(self.results.classes)),
-            "checks": count(len(self.results.table("checks"))),
-            "arms": listing(self.results.arms),
-            "attributes": listing([a.replace("*", " × ") for a in self.results.attributes]),
-            "margin": points(audit["margin"], signed=False),
-            "confidence": level(audit["confidence"]),
-            "equivalence confidence": level(2 * audit["confidence"] - 1),
-            "resamples": count(audit["resamples"]),
-            "minimum faces": count(audit["minimum_faces"]),
-            "seed": str(study["seed"]),
-            "folds": count(folds["count"]),
-            "repeats": count(folds["repeats"]),
-            "validation": percent(folds["validation"], 0),
-            "commit": study.get("commit") or "unknown",
-            "engine": os.environ.get("FERGAP_ENGINE") or study.get("engine") or "unknown",
-            "command": methods.command(study),
+            "study": (study["study"], set_by("study")),
+            "faces": (count(tested.max()) if len(tested) else "no", (metrics, tuple(tested.index[:1]), "n")),
+            "classes": (listing(self.results.classes), (confusion, (), "true")),
+            "class count": (methods.small(len(self.results.classes)), (confusion, (), "true")),
+            "checks": (count(len(self.results.table("checks"))), ("audit/checks.csv", (), "check")),
+            "arms": (listing(self.results.arms), set_by("arms")),
+            "attributes": (
+                listing([a.replace("*", " × ") for a in self.results.attributes]),
+                set_by("audit.attributes"),
+            ),
+            "margin": (points(audit["margin"], signed=False), set_by("audit.margin")),
+            "confidence": (level(audit["confidence"]), set_by("audit.confidence")),
+            "equivalence confidence": (level(2 * audit["confidence"] - 1), set_by("audit.confidence")),
+            "resamples": (count(audit["resamples"]), set_by("audit.resamples")),
+            "minimum faces": (count(audit["minimum_faces"]), set_by("audit.minimum_faces")),
+            "seed": (str(study["seed"]), set_by("seed")),
+            "folds": (count(folds["count"]), set_by("folds.count")),
+            "repeats": (count(folds["repeats"]), set_by("folds.repeats")),
+            "validation": (percent(folds["validation"], 0), set_by("folds.validation")),
+            "commit": (study.get("commit") or "unknown", set_by("commit")),
+            "engine": (os.environ.get("FERGAP_ENGINE") or study.get("engine") or "unknown", set_by("paper.engine")),
+            "command": (methods.command(study), set_by("study")),
         }
 
-    def value(self, name: str) -> str:
-        """Return one inline value as printed."""
-        return self.values[name]
+    def value(self, name: str) -> Shown:
+        """Return one inline value as printed; in the text it carries its source."""
+        text, source = self.sourced[name]
+        return Shown(text, self.results.sources.mark(prose(text), *source))
+
+    def list_values(self) -> None:
+        """Print every value that the paper has shown so far with its source.
+
+        Writes the list to ``values.csv`` and every table of the paper, as printed, to ``tables/*.csv``.
+        """
+        for label, text in self.printed.items():
+            with whole(f"tables/{label}.csv") as draft, draft.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(plain_rows(text))
+        found = self.results.sources.table()
+        with whole("values.csv") as draft:
+            found.to_csv(draft, index=False, lineterminator="\n")
+        self.table(
+            "values", "tbl-values", "Every number of the text, with the table, line and column that it comes from."
+        )
 
     # sentences
 
@@ -104,19 +141,21 @@ class Document:
         rows = rows[rows["contrast"].notna()] if contrasts else rows[rows["contrast"].isna()]
         if arms is not None:
             rows = rows[rows["arm"].isin(arms)]
-        return [sentence(s) for s in rows["sentence"]]
+        return [self.results.cite(sentence(told(r.sentence)), "verdicts", r, "sentence") for r in rows.itertuples()]
 
     def abstract(self) -> str:
         """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided."""
         results, first = self.results, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
-        row = tables.find(results.accuracy(), arm=first, attribute=WHOLE)
+        row = find(results.accuracy(), arm=first, attribute=WHOLE)
         parts = [methods.question(self.study, self.values)]
         if row is not None and pd.notna(row.estimate):
+            accuracy = results.cite(percent(row.estimate), "group_metrics", row, "estimate")
+            around = results.cite(prose(interval(row.ci_low, row.ci_high)), "group_metrics", row, "ci_low, ci_high")
             parts.append(
-                f"Out of fold, {prose(first)} recognised {percent(row.estimate)} of {count(row.n)} faces "
-                f"({self.values['confidence']} CI {tables.interval(row.ci_low, row.ci_high)})."
+                f"Out of fold, {prose(first)} recognised {accuracy} of {count(row.n)} faces "
+                f"({self.values['confidence']} CI {around})."
             )
         said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
         more = len(results.table("verdicts")) - len(said)
@@ -130,7 +169,7 @@ class Document:
         plain = rows["attribute"].isin(self.results.plain)
         combined = int((~plain).sum())
         return [
-            f"{tables.pair(r)} under {prose(r.arm)} ({points(r.smallest_margin, signed=False)})"
+            f"{pair(r)} under {prose(r.arm)} ({points(r.smallest_margin, signed=False)})"
             for r in rows[plain].itertuples(index=False)
         ] + ([f"{methods.small(combined)} between combinations of groups"] if combined else [])
 
@@ -141,7 +180,7 @@ class Document:
             rows = self.results.table(table)
             for row in rows[rows["status"] != "ok"].rename(columns={"class": "label"}).itertuples(index=False):
                 if row.status.startswith("not estimable") and pd.isna(getattr(row, "label", None)):
-                    found.append(f"{tables.whole_name(row.attribute, row.group)} ({tables.reason(row.status)})")
+                    found.append(f"{whole_name(row.attribute, row.group)} ({reason(row.status)})")
                 else:
                     finer += 1
         more = [f"{count(finer)} metrics of single classes, or their intervals"] if finer else []
@@ -181,6 +220,53 @@ class Document:
     def optimism(self) -> bool:
         """Whether any group has an accuracy on training faces."""
         return bool(self.results.table("optimism")["in_sample"].notna().any())
+
+    # what there is to show
+
+    def drawn(self, figure: str) -> bool:
+        """Whether a figure was drawn."""
+        return (self.results.folder / "figures" / f"{figure}.svg").is_file()
+
+    def drawn_networks(self) -> list[tuple[int, str]]:
+        """Return (position, name) of the networks that can be told layer by layer."""
+        used = dict.fromkeys(arm["network"] for arm in self.study["arms"] if arm.get("network"))
+        size = self.study["faces"].get("size", 48)
+        known = [n for n in used if layers(n, len(self.results.classes), size)]
+        return list(enumerate(known, 1)) if self.has("history") else []
+
+    def size_matched(self) -> bool:
+        """Whether any group is small enough to be set against equally many faces of its reference."""
+        return bool((self.results.table("size_matched")["status"] == "ok").any())
+
+    def attributes_of_many_groups(self) -> list[tuple[int, str]]:
+        """Return (position, attribute) of those whose groups are compared two by two."""
+        return self.numbered("pairwise")
+
+    def fairness_tables(self) -> list[tuple[int, str]]:
+        """Return (position, attribute) of those with fairness metrics."""
+        return self.numbered("fairness")
+
+    def numbered(self, table: str) -> list[tuple[int, str]]:
+        """Return (position, attribute) of the plain attributes that a table has rows of."""
+        there = set(self.results.table(table)["attribute"])
+        return [(i, a) for i, a in enumerate(self.results.plain, 1) if a in there]
+
+    def class_tables(self) -> list[tuple[int, str]]:
+        """Return (position, arm) of the arms whose gaps are shown class by class."""
+        there = set(self.results.class_gaps()["arm"])
+        return [(i, a) for i, a in enumerate(self.results.headline[:2], 1) if a in there]
+
+    def combined(self) -> bool:
+        """Whether any combination of attributes was audited."""
+        return len(self.results.plain) < len(self.results.attributes)
+
+    def folded(self) -> bool:
+        """Whether gaps are known fold by fold."""
+        return bool(self.results.table("replicates")["fold"].notna().any())
+
+    def compared(self, test: str = "mcnemar mid-p") -> bool:
+        """Whether the arms were compared with one another by this test."""
+        return bool((self.results.table("models_compared")["test"] == test).any())
 
     def configuration(self) -> str:
         """Return the configuration that was used, as YAML, without what it offers and the study does not use."""

@@ -76,3 +76,10 @@ def pipe(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> st
         (":" if a in "lc" else "-") + "-" * w + (":" if a in "rc" else "-") for a, w in zip(align, widths, strict=True)
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows))
+
+
+def plain_rows(table: str) -> list[list[str]]:
+    """Return the header and the rows of a pipe table as plain text."""
+    lines = [line for i, line in enumerate(table.splitlines()) if i != 1]
+    cells = [re.split(r"(?<!\\) \|(?: |$)", line.removeprefix("| ")) for line in lines]
+    return [[re.sub(r"\\(.)|\*\*", r"\1", c.replace(BREAK, "")).strip() for c in row[:-1]] for row in cells]

@@ -31,6 +31,14 @@ PEOPLE = {
 }
 
 
+def title_of(study: dict) -> str:
+    """Return the title that the configuration gives, else one made from the study's attributes and name."""
+    if given := study["paper"].get("title"):
+        return given
+    attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
+    return f"Accuracy by {' and '.join(attributes)}: {study['study']}"
+
+
 def small(number: int) -> str:
     """Return a whole number, in words up to nine."""
     return WORDS[number] if number < len(WORDS) else count(number)
@@ -171,6 +179,31 @@ def tests_caption(study: dict) -> str:
         "The tests behind the verdicts: p of no gap within classes, raw and adjusted; p of a gap outside "
         f"±{points(study['audit']['margin'], signed=False)} points; the smallest margin within which the data "
         f"certify equivalence; and the smallest gap detectable at {level(0.8)} power, in points."
+    )
+
+
+def power_caption(study: dict) -> str:
+    """Return the caption of the table of power."""
+    return (
+        f"The smallest gap detectable at {level(0.8)} power, in points, alone and as one of all classes (Bonferroni); "
+        "power to show a gap as large as the margin, and to certify equivalence where there is none, at "
+        f"{level(study['audit']['confidence'])}."
+    )
+
+
+def needed_caption(study: dict) -> str:
+    """Return the caption of the table of needed faces."""
+    return (
+        f"Faces of group and reference that show a gap of each size with {level(0.8)} power at "
+        f"{level(study['audit']['confidence'])}, or certify that there is less."
+    )
+
+
+def noise_caption() -> str:
+    """Return the caption of the table on wrong group labels."""
+    return (
+        "Gaps in points as labelled and corrected for annotators with a sensitivity / specificity, in percent; the sum "
+        "of predictive values at which the gap would leave the margin, or lie wholly beyond it (none: it never does)."
     )
 
 

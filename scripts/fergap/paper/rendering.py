@@ -67,6 +67,7 @@ def render(
     engine: str = "auto",
     metadata: dict | None = None,
     keep: str | os.PathLike | None = None,
+    more: dict[str, str | os.PathLike] | None = None,
 ) -> str:
     """Render a Quarto document to HTML and PDF, in a copy so that nothing lands beside it.
 
@@ -87,6 +88,8 @@ def render(
         Front matter (title, author, date, abstract, …) that wins over the document's.
     keep : path, optional
         Folder that receives the working folder after success, to look at what lies between.
+    more : dict, optional
+        Name in the working folder of a file or folder that the document's code writes → where it goes.
 
     Returns
     -------
@@ -132,15 +135,24 @@ def render(
             from fergap.paper import fallback
 
             made = fallback.render(document, settings, folder, scratch, list(outputs), keys, where, environment)
+        wanted = dict(outputs)
+        for name, target in (more or {}).items():
+            if not (folder / name).exists():
+                raise UserError(f"the document writes no {name}", where=where)
+            made[name], wanted[name] = folder / name, target
         if keep:
             shutil.copytree(folder, keep, dirs_exist_ok=True)
-        place(made, outputs)
+        place(made, wanted)
     return engine_name
 
 
 def place(made: dict[str, Path], outputs: dict[str, str | os.PathLike]) -> None:
     """Move finished files to where they go."""
     for form, path in outputs.items():
+        if made[form].is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.copytree(made[form], path)
+            continue
         with whole(path) as draft:
             shutil.copyfile(made[form], draft)
 

@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from fergap.paper.sources import Sources
 from fergap.tables import TABLES, read
 
 FOLDERS = {
-    "faces": ("dropped", "labels", "overlaps"),
+    "faces": ("dropped", "labels", "overlaps", "faces"),
+    "people": ("people",),
+    "paper": ("timings",),
     "training": ("history", "composition", "runs"),
+    "calibration": ("calibration",),
 }
+PER_FACE = ("faces", "people")
 WHOLE = "all"  # attribute and group of rows over every face
+
+
+def relative(name: str) -> str:
+    """Return where table ``name`` lies in a study's folder."""
+    folder = next((f for f, names in FOLDERS.items() if name in names), "audit")
+    return f"{folder}/{name}.{'parquet' if name in PER_FACE else 'csv'}"
 
 
 class Results:
@@ -25,17 +36,28 @@ class Results:
         The folder that holds these.
     study : dict, optional
         The configuration, instead of ``study.json``: at least ``arms`` and ``audit``.
+    elsewhere : dict, optional
+        Table → file, where it does not lie in the folder.
     """
 
-    def __init__(self, folder: str | os.PathLike, study: dict | None = None):
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        study: dict | None = None,
+        elsewhere: dict[str, str | os.PathLike] | None = None,
+    ):
+        self.folder, self.elsewhere, self.sources = Path(folder), elsewhere or {}, Sources()
+        self.pixels: str | os.PathLike | None = None  # of faces that may be shown
         self.study = study or json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         self.tables: dict[str, pd.DataFrame] = {}
 
     def path(self, name: str) -> Path:
         """Return where table ``name`` lies."""
-        folder = next((f for f, names in FOLDERS.items() if name in names), "audit")
-        return self.folder / folder / f"{name}.csv"
+        return Path(self.elsewhere.get(name, self.folder / relative(name)))
+
+    def cite(self, text: str, table: str, row: object = (), column: str = "") -> str:
+        """Return Markdown ``text`` marked with its source: row(s) of a table as named tuple, position or positions."""
+        return self.sources.mark(text, relative(table), getattr(row, "Index", row), column)
 
     def table(self, name: str) -> pd.DataFrame:
         """Return table ``name``, checked; without rows where the study has no such table."""
@@ -95,7 +117,7 @@ class Results:
         """Return the accuracy gaps adjusted for class mix, one per arm and pair of groups."""
         gaps = self.table("gaps")
         rows = gaps[(gaps["metric"] == "accuracy") & gaps["class"].isna() & gaps["adjusted_for"].notna()]
-        return rows.drop_duplicates(["arm", "attribute", "group", "reference"])
+        return rows[rows["method"].isna() | (rows["method"] == "mantel-haenszel")]
 
     def confusion(self) -> pd.DataFrame:
         """Return the confusion counts over all faces, one row per arm, true and predicted class."""
@@ -111,3 +133,14 @@ class Results:
         }
         rank = {c: rows[c].map({v: i for i, v in enumerate(dict.fromkeys(order))}) for c, order in orders.items()}
         return rows.loc[pd.DataFrame(rank).sort_values(list(orders), kind="stable").index]
+
+    def class_gaps(self) -> pd.DataFrame:
+        """Return the gaps in recall within each class, one per arm, pair of groups and class."""
+        gaps = self.table("gaps")
+        return gaps[(gaps["metric"] == "recall") & gaps["class"].notna() & (gaps["primary"] == 1)]
+
+    @cached_property
+    def headline(self) -> list[str]:
+        """The arms that the paper shows in detail: those of the contrasts, else the first."""
+        named = [arm for contrast in self.contrasts for arm in contrast]
+        return list(dict.fromkeys(named)) or self.arms[:1]

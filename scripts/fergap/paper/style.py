@@ -87,5 +87,6 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 def save(figure: Figure, path: str | os.PathLike) -> None:
     """Write ``figure`` to ``path`` whole, in the format of its suffix, the same bytes every time for an SVG."""
     with sheet(), whole(path) as draft:
-        metadata = {"Date": None, "Creator": None} if draft.suffix == ".svg" else None
+        dated = {".svg": {"Date": None, "Creator": None}, ".pdf": {"CreationDate": None, "Creator": None}}
+        metadata = dated.get(draft.suffix)
         figure.savefig(draft, metadata=metadata, dpi=150)

@@ -1,0 +1,140 @@
+"""A study on one page, and as a model card and a data sheet, from the paper's own tables and sentences."""
+
+import re
+import textwrap
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fergap.paper import methods, reading, reading_sensitivity
+from fergap.paper.cells import find, told
+from fergap.paper.figures_gaps import forest, forest_lines
+from fergap.paper.markdown import sentence
+from fergap.paper.numbers import count, level, percent, points
+from fergap.paper.results import WHOLE, Results
+from fergap.paper.style import CM, FAINT, INK, sheet
+from fergap.paper.tables import TABLES
+
+MOST_LINES = 12  # of the forest plot on the summary card
+MARK = re.compile(r'\[((?:\\.|[^\[\]\\])*)\]\{title="[^"]*"\}')
+
+
+def plain(text: str) -> str:
+    """Return the paper's Markdown as plain words: no tooltips, no citations, no escapes."""
+    text = re.sub(r" ?\[@[^\]]*\]", "", MARK.sub(r"\1", text))
+    return re.sub(r"\\(.)", r"\1", text).replace("\N{ZERO WIDTH SPACE}", "")
+
+
+def sentences(results: Results) -> list[str]:
+    """Return the verdicts' sentences on plain attributes: of the arms shown in detail, then of the contrasts."""
+    rows = results.table("verdicts")
+    rows = rows[rows["attribute"].isin(results.plain)]
+    own = rows[rows["contrast"].isna() & rows["arm"].isin(results.headline[:1])]
+    shown = pd.concat([own, rows[rows["contrast"].notna()]])["sentence"]
+    return [plain(sentence(told(s))) for s in shown]
+
+
+def summary_card(results: Results) -> Figure:
+    """Draw the study on one page: what was asked, the gaps, the verdicts and their limits."""
+    study = results.study
+    row = find(results.accuracy(), arm=results.headline[0], attribute=WHOLE)
+    lines = forest_lines(results)[0]
+    lines = [line for line in lines if line[0] in results.plain and line[3] in results.headline][:MOST_LINES]
+    asked = (
+        f"{count(row.n) if row else 'No'} faces, {count(len(results.classes))} classes; gaps in accuracy by "
+        f"{' and '.join(results.plain)}, margin ±{points(study['audit']['margin'], signed=False)} points declared "
+        f"before the run, intervals at {level(study['audit']['confidence'])}."
+    )
+    if row is not None and pd.notna(row.estimate):
+        asked += f" {results.headline[0]}: {percent(row.estimate)} right out of fold."
+    limits = [plain(text) for text in methods.limitations(study, [], [], results)][:3]
+    with sheet():
+        figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
+        figure.text(0.08, 0.955, methods.title_of(study), fontsize=15, fontweight="bold", va="top")
+        figure.text(0.08, 0.92, textwrap.fill(asked, 100), fontsize=9, va="top", color=FAINT, linespacing=1.5)
+        height = min(0.34, 0.05 + 0.03 * len(lines))
+        forest(figure.add_axes((0.27, 0.845 - height, 0.36, height)), results, lines)
+        y = 0.845 - height - 0.075
+        for head, texts in (("What was found", sentences(results)), ("What to keep in mind", limits)):
+            figure.text(0.08, y, head, fontsize=11, fontweight="bold", va="top")
+            y -= 0.025
+            for text in texts:
+                wrapped = textwrap.wrap(text, 104)
+                if y - 0.0145 * len(wrapped) < 0.05:
+                    break
+                figure.text(0.08, y, "•", fontsize=9, va="top")
+                figure.text(0.095, y, "\n".join(wrapped), fontsize=9, va="top", linespacing=1.4, color=INK)
+                y -= 0.0145 * len(wrapped) + 0.006
+            y -= 0.012
+        figure.text(0.08, 0.03, f"Study {study['study']}, seed {study['seed']}.", fontsize=7.5, color=FAINT)
+    return figure
+
+
+def sections(head: str, parts: dict[str, str]) -> str:
+    """Return a Markdown page with a heading and sections; empty ones are left out."""
+    return "\n\n".join([f"# {head}", *(f"## {k}\n\n{v.strip()}" for k, v in parts.items() if v.strip())]) + "\n"
+
+
+def bullets(texts: list[str]) -> str:
+    """Return a Markdown list of plain texts."""
+    return "\n".join(f"- {text}" for text in texts)
+
+
+def model_card(results: Results) -> str:
+    """Return the model card (Mitchell and others 2019) of the study's arms."""
+    study, trained = results.study, results.has("history")
+    details = [plain(methods.networks(study)) if trained else "The predictions of every arm were given."]
+    if trained:
+        details += [plain(methods.spread(results)), plain(methods.protocol(study))]
+    fairness = [
+        plain(reading_sensitivity.fairness(results, a))
+        for a in results.plain
+        if (results.table("fairness")["attribute"] == a).any()
+    ]
+    limits = [plain(text) for text in methods.limitations(study, [], [], results)]
+    return sections(
+        f"Model card: {methods.title_of(study)}",
+        {
+            "Model details": plain(TABLES["arms"](results)) + "\n\n" + " ".join(details),
+            "Intended use": "To study how evenly facial expressions are recognised in groups of people. Not to judge "
+            "a person's feelings, health or fitness for anything.",
+            "Factors": f"Groups: {', '.join(g for a in results.plain for g in results.groups[a])}. "
+            + plain(methods.people(study)),
+            "Metrics": "Accuracy and macro averages out of fold; gaps (group minus reference) with Newcombe's "
+            "interval, a class-stratified exact test adjusted by Holm, and an equivalence test against the margin of "
+            f"{points(study['audit']['margin'], signed=False)} points.",
+            "Evaluation data": plain(methods.source(study)) + "\n\n" + plain(TABLES["accuracy"](results)),
+            "Training data": "The training part of each fold; see the data sheet." if trained else "Not known here.",
+            "Quantitative analyses": bullets(sentences(results)) + "\n\n" + plain(TABLES["groups"](results)),
+            "Ethical considerations": "Gender and age are attributes that others assigned to a face, not what a person "
+            "says of themselves. " + " ".join(fairness),
+            "Caveats and recommendations": bullets(limits),
+        },
+    )
+
+
+def data_sheet(results: Results) -> str:
+    """Return the data sheet (Gebru and others 2021) of the faces that were audited."""
+    study = results.study
+    drawn, tables = study["faces"]["source"] == "drawn", []
+    for make, table in (("steps", "faces"), ("labels", "labels"), ("duplicates", "faces")):
+        if results.has(table):
+            tables.append(plain(TABLES[make](results)))
+    ambiguity = plain(TABLES["ambiguity"](results)) if results.has("faces") and results.has("people") else ""
+    return sections(
+        f"Data sheet: {methods.title_of(study)}",
+        {
+            "Motivation": "To measure accuracy gaps of facial-expression classifiers between groups of people.",
+            "Composition": plain(methods.source(study)) + "\n\n" + "\n\n".join(tables),
+            "Collection process": plain(methods.people(study)) + "\n\n" + plain(TABLES["annotators"](results)),
+            "Preprocessing, cleaning, labelling": (plain(TABLES["dropped"](results)) if results.has("dropped") else "")
+            + "\n\n"
+            + ambiguity,
+            "Uses": plain(reading.adjusted(results)),
+            "Distribution": "The faces are drawn and may be passed on."
+            if drawn
+            else "The faces are not part of the results; who has them decides about their use.",
+            "Maintenance": f"Made by study {study['study']} with seed {study['seed']}; another run of the same "
+            "configuration gives the same tables.",
+        },
+    )

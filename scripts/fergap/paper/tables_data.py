@@ -1,0 +1,73 @@
+"""Tables of the faces and the people: cleaning, labels, annotators, checks."""
+
+import pandas as pd
+
+from fergap.paper.cells import faces, renamed, told
+from fergap.paper.markdown import name, pipe
+from fergap.paper.numbers import count
+from fergap.paper.results import Results
+
+
+def dropped(results: Results) -> str:
+    """Return what the cleaning removed: one row per reason that occurred, with the names of some of the pictures."""
+    rows = results.table("dropped")
+    rows = rows[rows["count"] > 0].fillna({"examples": ""})
+    cells = [[name(r.reason), count(r.count_), name(r.examples)] for r in renamed(rows)]
+    return pipe(["reason", "pictures", "among them"], cells, "lrl")
+
+
+def labels(results: Results, published: dict | None = None) -> str:
+    """Return how many pictures matched and got each label, with the published study's count where there is one."""
+    rows, printed = renamed(results.table("labels")), published["counts"]["classes"]["faces"] if published else {}
+    cells = [
+        [name(r.label), count(r.matched), count(r.assigned), *([count(printed.get(r.label))] if published else [])]
+        for r in rows
+    ]
+    total = [count(sum(r.matched for r in rows)), count(sum(r.assigned for r in rows))]
+    cells.append(["sum", *total, *([count(sum(printed.values()))] if published else [])])
+    header = ["label", "rule holds", "labelled", *(["printed by the published study"] if published else [])]
+    return pipe(header, cells, "lrrr" if published else "lrr")
+
+
+def overlaps(results: Results) -> str:
+    """Return the pairs of labels whose rules hold for the same pictures."""
+    rows = renamed(results.table("overlaps"))
+    return pipe(["label", "and", "pictures"], [[name(r.first), name(r.second), count(r.count_)] for r in rows], "llr")
+
+
+def annotators(results: Results) -> str:
+    """Return how many faces each annotator put into each group."""
+    rows = renamed(results.table("annotators"))
+    cells = [
+        [name(r.attribute), name(r.group), "" if pd.isna(r.annotator) else name(r.annotator), faces(r.n)] for r in rows
+    ]
+    return pipe(["attribute", "group", "annotator", "faces"], cells, "lllr")
+
+
+def checks(results: Results) -> str:
+    """Return the checks of the input that ask for a look."""
+    rows, cells = results.table("checks"), []
+    for row in rows[rows["verdict"] != "ok"].itertuples(index=False):
+        about = [name(part) for part in (row.arm, row.attribute, row.group) if not pd.isna(part)]
+        cells.append([name(row.check), ", ".join(about), name(told(row.value))])
+    return pipe(["check", "of", "found"], cells, "lll")
+
+
+def planted(results: Results) -> str:
+    """Return the settings of the drawing."""
+    cells = [[PLANTED.get(k, name(k)), name(v)] for k, v in results.study["faces"]["drawn"].items()]
+    return pipe(["setting", "value"], cells, "lr")
+
+
+PLANTED = {
+    "count": "pictures drawn",
+    "children": "share of children",
+    "female": "share of women and girls",
+    "child_strength": "strength of a child's expression against an adult's",
+    "child_style": "how far a child's expression has a manner of its own",
+    "gender_strength": "strength of a woman's expression against a man's",
+    "exact_duplicates": "share of exact copies",
+    "near_duplicates": "share of near copies",
+    "not_a_face": "share of pictures without a face",
+    "no_votes": "share of pictures without votes",
+}

@@ -1,0 +1,113 @@
+"""Tables of what the results stand on: near copies, wrong group labels, power, and what can be planned."""
+
+import pandas as pd
+
+from fergap.paper.cells import faces, find, pair, reason, sizes
+from fergap.paper.markdown import name, pipe
+from fergap.paper.numbers import MISSING, count, fixed, percent, points
+from fergap.paper.results import Results
+from fergap.paper.tables_classes import key_of
+
+ANNOTATORS = ((0.9, 0.99), (0.9, 0.97), (0.7, 0.97))  # (sensitivity, specificity) of the grid that the table shows
+WITHIN, BEYOND = "tipping point: no longer within the margin", "tipping point: wholly beyond the margin"
+
+
+def clusters(results: Results) -> str:
+    """Return what faces that belong together cost the standard error of each gap."""
+    rows, cells = results.table("clusters"), []
+    for row in rows[rows["quantity"] == "gap"].itertuples():
+        cells.append(
+            [
+                pair(row),
+                name(row.arm),
+                faces(row.n),
+                count(row.clusters),
+                count(row.largest),
+                fixed(100 * row.se_independent, 2),
+                fixed(100 * row.se_clustered, 2),
+                fixed(row.design_effect, 2),
+            ]
+        )
+    columns = ["gap", "arm", "faces", "sets", "largest set", "SE", "SE, sets", "design effect"]
+    return pipe(columns, cells, "llrrrrrr")
+
+
+def tipping(row: object | None) -> str:
+    """Return the sum of predictive values at which a conclusion turns."""
+    if row is None:
+        return MISSING
+    return fixed(row.ppv_sum, 2) if row.status == "ok" else "none"
+
+
+def label_noise(results: Results) -> str:
+    """Return each gap corrected for three annotators of known error, and the errors at which a conclusion turns."""
+    table, cells = results.table("label_noise"), []
+    for row in results.gaps().itertuples():
+        own = table
+        for column, value in key_of(row).items():
+            own = own[own[column] == value]
+        grid, shown = own[own["scenario"] == "grid"], []
+        for sensitivity, specificity in ANNOTATORS:
+            found = find(grid, sensitivity=sensitivity, specificity=specificity)
+            shown.append(points(found.estimate) if found and found.status == "ok" else MISSING)
+        turns = [tipping(find(own, scenario=s)) for s in (WITHIN, BEYOND)]
+        cells.append([pair(row), name(row.arm), sizes(row), points(row.estimate), *shown, *turns])
+    annotators = [f"{fixed(100 * a, 0)} / {fixed(100 * b, 0)}" for a, b in ANNOTATORS]
+    columns = ["gap", "arm", "faces", "as labelled", *annotators, "leaves margin", "beyond margin"]
+    return pipe(columns, cells, "ll" + "r" * (len(columns) - 2))
+
+
+def own_power(results: Results) -> pd.DataFrame:
+    """Return the rows on power of the first arm, whose reference accuracy the planning takes."""
+    table = results.table("power")
+    return table[table["arm"] == results.headline[0]] if len(table) else table
+
+
+def detectable(results: Results) -> str:
+    """Return the smallest detectable gap of each pair, and the power at the declared margin."""
+    table, margin, cells = own_power(results), results.study["audit"]["margin"], []
+    for _, rows in table.groupby(["attribute", "group", "reference"], sort=False):
+        first = next(rows.itertuples())
+        smallest = rows[rows["question"] == "minimum detectable gap"].sort_values("comparisons")
+        if first.status != "ok":
+            cells.append([pair(first), sizes(first), reason(first.status), *[MISSING] * 3])
+            continue
+        near = rows[((rows["gap"] - margin).abs() < 1e-9) & (rows["method"] == "pooled z")]
+        shows = find(near, question="power at gap")
+        certifies = rows[((rows["margin"] - margin).abs() < 1e-9)]
+        certifies = find(certifies, question="power to certify margin")
+        cells.append(
+            [
+                pair(first),
+                sizes(first),
+                points(smallest["gap"].iloc[0], signed=False),
+                points(smallest["gap"].iloc[-1], signed=False),
+                percent(shows.power, 0) if shows else MISSING,
+                percent(certifies.power, 0) if certifies else MISSING,
+            ]
+        )
+    text = points(margin, signed=False)
+    columns = ["gap", "faces", "detectable", "in one of all classes", f"power, gap of {text}", f"power, within ±{text}"]
+    return pipe(columns, cells, "lrrrrr")
+
+
+def needed(results: Results) -> str:
+    """Return how many faces of group and reference show a gap of each size, or certify that there is none."""
+    table, cells = own_power(results), []
+    for _, rows in table.groupby(["attribute", "group", "reference"], sort=False):
+        for shown, certified in planned(rows):
+            first = shown or certified
+            size = shown.gap if shown else certified.margin
+            line = [sizes(r) if r and r.status == "ok" else MISSING for r in (shown, certified)]
+            cells.append([pair(first), points(size, signed=False), *line])
+    return pipe(["gap", "points", "faces to show it", "faces to certify less"], cells, "lrrr")
+
+
+def planned(rows: pd.DataFrame) -> list[tuple[object | None, object | None]]:
+    """Return for each planned size of a gap the row of showing it and that of certifying less."""
+    show = rows[(rows["question"] == "faces needed for gap") & (rows["method"] == "pooled z")]
+    certify = rows[rows["question"] == "faces needed to certify margin"]
+    found = []
+    for size in sorted({*show["gap"], *certify["margin"]}, reverse=True):
+        found.append((find(show, gap=size), find(certify, margin=size)))
+    return found

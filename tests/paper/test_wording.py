@@ -1,0 +1,118 @@
+"""What the paper says for every verdict: the four outcomes of a contrast, a gap that widened, and no estimate."""
+
+import re
+
+import pandas as pd
+import pytest
+from made_up import write_study
+
+from fergap.audit.sentences import change_sentence, gap_sentence
+from fergap.paper.document import Document
+
+CHANGE = {
+    "status": "ok",
+    "contrast": "baseline to child_oversampled",
+    "group": "child",
+    "reference": "adult",
+    "estimate": 0.031,
+    "ci_low": 0.004,
+    "ci_high": 0.058,
+    "confidence": 0.95,
+    "p_adjusted": 0.021,
+    "adjustment": "holm",
+    "test": "Welch test",
+    "margin": 0.03,
+    "smallest_margin": 0.047,
+    "gap_before": -0.054,
+    "gap_after": -0.023,
+    "change_group": 0.04,
+    "change_reference": 0.009,
+    "levelling_down": 0,
+    "lost": None,
+    "minimum_detectable_gap": 0.036,
+    "equivalent_after": False,
+}
+# verdict: what differs, what the conclusion must say, what it must not
+OUTCOMES = {
+    "narrowed and equivalent": (
+        {"equivalent_after": True, "smallest_margin": 0.027},
+        "it narrowed, and the gap after lies within ±3.0 points",
+        "not shown",
+    ),
+    "narrowed, not shown equivalent": ({}, "it narrowed, but equivalence is not shown", "lies within"),
+    "equivalent, change not shown": (
+        {"equivalent_after": True, "smallest_margin": 0.027, "ci_low": -0.01, "p_adjusted": 0.2},
+        "the gap after lies within ±3.0 points, but that it changed is not shown",
+        "narrowed",
+    ),
+    "no change shown": (
+        {"ci_low": -0.01, "p_adjusted": 0.2},
+        "no change is shown, and equivalence is not shown",
+        "narrowed",
+    ),
+    "widened": (
+        {"estimate": -0.031, "ci_low": -0.058, "ci_high": -0.004, "gap_after": -0.085},
+        "it widened, and equivalence is not shown",
+        "narrowed",
+    ),
+}
+
+
+def numbers(text):
+    """The interval of a sentence and the estimate before it, as numbers."""
+    found = re.search(r"change ([−\d.]+), [\d.]+ % CI ([−\d.]+) to ([−\d.]+)", text)
+    return [float(v.replace("−", "-")) for v in found.groups()]
+
+
+@pytest.mark.parametrize("verdict", OUTCOMES)
+def test_each_outcome_of_a_contrast_is_worded(tmp_path, verdict):
+    change, said, unsaid = OUTCOMES[verdict]
+    text = change_sentence(CHANGE | {"verdict": verdict} | change)
+    assert said in text
+    assert unsaid not in text
+    assert "no difference" not in text
+    assert "closed" not in text
+    estimate, low, high = numbers(text)
+    assert low <= estimate <= high
+    assert estimate == pytest.approx(100 * (CHANGE | change)["estimate"], abs=0.05)
+
+    def edit(found):
+        rows = found["verdicts"]["contrast"].notna() & (found["verdicts"]["attribute"] == "age")
+        found["verdicts"].loc[rows, ["sentence", "verdict"]] = text, verdict
+
+    document = Document(write_study(tmp_path, n=400, edit=edit))
+    printed = document.abstract().replace("\N{NO-BREAK SPACE}", " ").replace("\\", "")
+    assert said in printed
+    assert verdict in document.results.table("verdicts")["verdict"].tolist()
+
+
+def test_a_gap_widened_though_inside_the_margin():
+    text = change_sentence(
+        CHANGE
+        | {"verdict": "widened", "equivalent_after": True, "estimate": -0.01, "gap_before": 0.0, "gap_after": -0.01}
+        | {"ci_low": -0.018, "ci_high": -0.002}
+    )
+    assert "it widened, though the gap after lies within ±3.0 points" in text
+
+
+def test_levelling_down_is_said():
+    text = change_sentence(
+        CHANGE
+        | {"verdict": "narrowed, not shown equivalent", "levelling_down": 1, "lost": "adult", "change_reference": -0.03}
+    )
+    assert "fell by 3.0 points for adult faces: levelling down, adult faces lost" in text
+
+
+def test_no_estimate_is_worded_for_a_gap_and_for_a_change():
+    lost = {"verdict": "not estimable", "status": "not estimable: 2 faces of child", "arm": "baseline"}
+    assert gap_sentence(CHANGE | lost).endswith("cannot be estimated: 2 faces of child.")
+    assert "the change of the gap between child faces and adult faces cannot be estimated" in change_sentence(
+        CHANGE | lost
+    )
+
+
+def test_no_estimate_reaches_the_abstract(tmp_path):
+    document = Document(write_study(tmp_path, n=400, few=2))
+    text = document.abstract().replace("\N{NO-BREAK SPACE}", " ")
+    assert "the gap between child faces and adult faces cannot be estimated: fewer than 3 faces of child" in text
+    assert pd.isna(document.results.gaps().query("attribute == 'age'")["estimate"]).all()

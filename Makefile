@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/snakemake --cores all --quiet rules host reason
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not cluster"
+	$(BIN)/python -m pytest -m "not cluster" --numprocesses auto --dist loadfile
 
 # on a private cluster on this machine, for which root installs Debian's SLURM where it is missing
 test-slurm: .venv/installed

@@ -4,8 +4,8 @@ import re
 
 from fergap.paper.markdown import name
 from fergap.paper.numbers import count, fixed, level, percent, points
+from fergap.paper.recipes import worded
 from fergap.paper.results import Results
-from fergap.training.recipe import worded
 
 SOURCES = {
     "drawn": (

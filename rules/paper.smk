@@ -1,7 +1,7 @@
 rule draw_figures:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit", "training"),
+        lib=library("paper", "audit"),
         audit=rules.audit.output,
         calibration=CALIBRATION,
         pixels=shown_pixels,
@@ -41,7 +41,7 @@ rule draw_figures:
 rule render_paper:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit", "training"),
+        lib=library("paper", "audit"),
         document=f"{REPORT}/paper.qmd",
         report=collect(
             f"{REPORT}/{{file}}",

@@ -17,7 +17,7 @@ from fergap.seeds import derive
 from fergap.training.augment import Augmentation, draw_boxes, erase, mix, warp
 from fergap.training.average import Average
 from fergap.training.loop import draw_shares, flipped_scores, make_optimizer
-from fergap.training.recipe import Recipe, rate, recipe_of, worded
+from fergap.training.recipe import Recipe, rate, recipe_of
 from fergap.training.targets import soft_targets
 from fergap.training.weights import load_weights
 
@@ -410,28 +410,6 @@ def test_the_published_recipe_is_a_plain_loop(inputs, tmp_path):
             functional.cross_entropy(model(x), labels[order[at]]).backward()
             optimizer.step()
     assert all(torch.equal(ours[name], value) for name, value in model.state_dict().items())
-
-
-def test_a_reader_sees_what_a_recipe_has_and_nothing_else():
-    assert worded(dataclasses.asdict(Recipe())) == {
-        "optimizer": "Adam",
-        "learning_rate": "0.001",
-        "weight_decay": "0.0001",
-        "batch_size": "64",
-        "flip": "horizontal, probability 0.5",
-        "rotation": "up to ±10°",
-    }
-    shown = worded(STRONG)
-    assert set(shown) == set(STRONG) - {"decay_all"}
-    assert shown["weight_decay"] == "0.05, not of norms and biases"
-    assert shown["schedule"] == "one cycle, up from 1/25 and down to 0"
-    assert shown["test_flip"] == "probabilities averaged with the mirror image's"
-    assert worded({"optimizer": "sgd", "momentum": 0.8, "schedule": "constant", "warmup": 0.1}) == {
-        "optimizer": "SGD, Nesterov's momentum",
-        "momentum": "0.8",
-        "schedule": "constant",
-        "warmup": "0.1 of the steps",
-    }
 
 
 def test_soft_labels_without_votes_are_told_in_one_message(tmp_path, capsys):

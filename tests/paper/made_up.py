@@ -25,9 +25,34 @@ def study_config(**changes):
     return study | {"versions": {"python": "3.11.9", "numpy": "2.4.6"}, "commit": "0123abc", "engine": "fallback"}
 
 
-def simulate(arms, classes, groups, n, seed, few=None):
-    """Predictions and people of ``n`` faces: the last group of age is rarer and harder; ``few`` keeps so many of it."""
-    rng = np.random.default_rng(seed)
+GRID = ("b16_n4_k3", "b16_n8_k5", "b32_n4_k5")
+
+
+def full_config(**changes):
+    """A study with everything that the paper can show: a placebo, networks on one split, both choices of the epoch."""
+    study = study_config(**changes)
+    study["arms"] = [
+        *study["arms"],
+        {"name": "placebo", "network": "pyramid", "placebo": True},
+        *({"name": name, "network": name, "split": [0.7, 0.15, 0.15]} for name in GRID),
+    ]
+    contrast = {"before": "baseline", "after": "child_oversampled", "placebo": "placebo"}
+    study["audit"] = study["audit"] | {"contrasts": [contrast]}
+    study["training"] = study["training"] | {"report_published_protocol": True}
+    return study
+
+
+def splits_of(study):
+    """The arms of a study that have one split of their own."""
+    return tuple(arm["name"] for arm in study["arms"] if arm.get("split"))
+
+
+def simulate(arms, classes, groups, n, seed, few=None, split=()):
+    """Predictions and people of ``n`` faces: the last group of age is rarer and harder; ``few`` keeps so many of it.
+
+    Arms of ``split`` predict every third face.
+    """
+    rng, sureness = (np.random.default_rng([seed, *more]) for more in ((), (1,)))
     ids = np.array([f"f{i:05d}" for i in range(n)])
     true, fold = rng.choice(classes, n), rng.integers(0, 5, n)
     chance, people = np.full(n, 0.62), []
@@ -43,9 +68,13 @@ def simulate(arms, classes, groups, n, seed, few=None):
         for role, bonus in (("test", 0), ("train", 0.2)):
             right = rng.random(n) < chance + bonus + 0.02 * i
             guess = np.where(right, true, rng.choice(classes, n))
+            sure = np.where(guess == true, sureness.uniform(0.4, 1, n), sureness.uniform(0.3, 0.9, n))
+            scores = {f"p_{c}": np.where(guess == c, sure, (1 - sure) / (len(classes) - 1)) for c in classes}
+            kept = np.arange(n) % 3 == 0 if arm in split else np.full(n, True)
             out.append(
                 pd.DataFrame(
-                    {
+                    scores
+                    | {
                         "arm": arm,
                         "image_id": ids,
                         "seed": 1,
@@ -55,17 +84,35 @@ def simulate(arms, classes, groups, n, seed, few=None):
                         "true": true,
                         "predicted": guess,
                     }
-                )
+                )[kept]
             )
     return pd.concat(out, ignore_index=True), pd.concat(people, ignore_index=True)
 
 
+def alike(predictions, people):
+    """Sets of two faces, of the same groups and both right or both wrong under the first arm, as far as there are."""
+    rows = predictions[(predictions["arm"] == predictions["arm"].iloc[0]) & (predictions["role"] == "test")]
+    groups = people.pivot(index="image_id", columns="attribute", values="group")
+    keys = groups.assign(right=(rows["true"] == rows["predicted"]).to_numpy())
+    order = keys.sort_values(list(keys), kind="stable").index
+    return pd.Series(np.arange(len(order)) // 2, index=order)
+
+
 @functools.cache
-def audited(text, classes, groups, n, seed, few):
-    """The audit's tables of a simulated study (its configuration as JSON, to be cached by)."""
+def audited(text, classes, groups, n, seed, few, sets, validation):
+    """The audit's tables of a simulated study (its configuration as JSON, to be cached by).
+
+    With ``sets``, faces belong together by twos; with ``validation``, some true ages are known.
+    """
     study, groups = json.loads(text), dict(groups)
     settings = study["audit"]
-    predictions, people = simulate([a["name"] for a in study["arms"]], classes, groups, n, seed, few)
+    predictions, people = simulate([a["name"] for a in study["arms"]], classes, groups, n, seed, few, splits_of(study))
+    known = people[people["attribute"] == "age"].reset_index(drop=True)[["image_id", "attribute", "group"]]
+    names = groups.get("age", [None])
+    wrong = known.index % 12 == 0
+    known = known.assign(
+        truth=known["group"].where(~wrong, known["group"].map(dict(zip(names, names[::-1], strict=True))))
+    )
     return audit(
         predictions,
         people,
@@ -78,6 +125,8 @@ def audited(text, classes, groups, n, seed, few):
         contrasts=settings["contrasts"],
         minimum_faces=settings["minimum_faces"],
         arms=[a["name"] for a in study["arms"]],
+        clusters=alike(predictions, people) if sets else None,
+        validation=known[known.index % 2 == 0] if validation else None,
         seed=1,
     )
 
@@ -107,8 +156,16 @@ def history(arms, folds=5, epochs=8):
     return pd.concat(parts, ignore_index=True)
 
 
-def training_tables(arms):
-    """What five folds of a training would have recorded."""
+def with_published_protocol(found):
+    """Add what the study knows that also looked at the reported faces in every epoch."""
+    history, keys = found["history"], ["arm", "seed", "repeat", "fold"]
+    found["history"] = history.assign(test_accuracy=history["validation_accuracy"] - 0.01 * (history["epoch"] % 2))
+    best = found["history"].groupby(keys)["test_accuracy"].max().rename("published_protocol_accuracy")
+    found["runs"] = found["runs"].merge(best.reset_index(), on=keys)
+
+
+def training_tables(arms, split=()):
+    """What five folds of a training would have recorded, and one split of the arms of ``split``."""
     composition = [
         {
             "arm": arm,
@@ -130,8 +187,8 @@ def training_tables(arms):
             "seed": 1,
             "repeat": 0,
             "fold": f,
-            "network": "pyramid",
-            "parameters": 82000,
+            "network": arm if arm in split else "pyramid",
+            "parameters": 82_000 + 40_000 * (arm in split) * (i + 1),
             "device": "cpu",
             "precision": "fp32",
             "torch": "2.13.0",
@@ -139,13 +196,14 @@ def training_tables(arms):
             "chosen": 8 - f % 3,
             "training_rows": 1080,
             "seconds": 16.0,
-            "flops": 13_732_736,
+            "flops": 13_732_736 * (1 + (arm in split) * i),
             "memory": 500_000_000,
         }
-        for arm in arms
+        for i, arm in enumerate(arms)
         for f in range(5)
     ]
-    return {"history": history(arms), "composition": pd.DataFrame(composition), "runs": pd.DataFrame(runs)}
+    found = {"history": history(arms), "composition": pd.DataFrame(composition), "runs": pd.DataFrame(runs)}
+    return {k: t[~t["arm"].isin(split) | (t["fold"] == 0)].reset_index(drop=True) for k, t in found.items()}
 
 
 def faces_tables(classes):
@@ -181,13 +239,21 @@ def write_study(
     n=1500,
     seed=1,
     few=None,
+    sets=False,
+    validation=False,
 ):
     """Write a study's folder; ``edit`` may change the tables (a dict by name) before they are written."""
     folder, study = Path(folder), study or study_config()
     arms = [a["name"] for a in study["arms"]]
-    found = {k: v.copy() for k, v in audited(json.dumps(study), tuple(classes), groups, n, seed, few).items()}
+    found = {
+        k: v.copy()
+        for k, v in audited(json.dumps(study), tuple(classes), groups, n, seed, few, sets, validation).items()
+    }
     found |= faces_tables(classes) if faces else {}
-    found |= training_tables(arms) if training else {}
+    if training:
+        found |= training_tables(arms, splits_of(study))
+        if study["training"].get("report_published_protocol"):
+            with_published_protocol(found)
     found["calibration"] = tables.read(ROOT / "benchmarks" / "calibration.csv", "calibration")
     if faces:
         found |= sample_tables(arms, tuple(classes), groups, n, seed, few)

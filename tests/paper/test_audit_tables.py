@@ -11,6 +11,7 @@ from fergap.paper.cells import FEW, faces, told
 from fergap.paper.numbers import points
 from fergap.paper.results import Results
 from fergap.paper.tables import TABLES
+from fergap.tables import TABLES as COLUMNS
 
 SPACE = "\N{NO-BREAK SPACE}"
 # table of the paper: its arguments, the audit's table that it shows, a column of it and the rows to change
@@ -71,7 +72,7 @@ def changed(folder, table, column, query):
         rows = found[table].query(query).index
         assert len(rows)
         half = found[table].loc[rows, column] / 2
-        found[table].loc[rows, column] = half.round() if found[table][column].dtype.kind == "i" else half
+        found[table].loc[rows, column] = half.round() if COLUMNS[table].columns[column].kind == "integer" else half
 
     return Results(write_study(folder, edit=edit))
 
@@ -141,11 +142,13 @@ def test_more_than_two_groups_are_compared_two_by_two(tmp_path):
 
 def test_paradox_is_named(tmp_path):
     def edit(found):
-        found["verdicts"].loc[0, "simpson"] = 1
+        found["verdicts"].loc[0, ["simpson", "simpson_reading"]] = [1, "shifted"]
+        found["verdicts"].loc[1, ["simpson", "simpson_reading"]] = [1, "within error"]
 
     results = Results(write_study(tmp_path, edit=edit))
     assert "turns or moves by more than half" in reading.adjusted(results)
-    assert re.search(r"\| yes +\|", TABLES["adjusted"](results))
+    assert "holds within error" in reading.adjusted(results)
+    assert re.search(r"\| shifted +\|", TABLES["adjusted"](results))
 
 
 @pytest.mark.parametrize("few", [1, 2])

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 import yaml
-from made_up import ROOT, study_config, write_study
+from made_up import ROOT, full_config, study_config, write_study
 
 from fergap.paper.document import Document
 from fergap.paper.figures import FIGURES
@@ -65,6 +65,7 @@ STUDIES = {
     "given": (given_predictions(), {"faces": False, "training": False}),
     "one arm": (study_config(arms=[{"name": "baseline", "network": "b16_n8_k5"}], audit={"contrasts": []}), {}),
     "replicates": (study_config(training={"seeds": [1, 2]}), {"edit": replicated}),
+    "everything": (full_config(), {"sets": True, "validation": True}),
     "not estimable": (study_config(audit={"minimum_faces": 400}), {}),
 }
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import yaml
 
 from fergap import tables
 from fergap.paper.results import Results
@@ -79,7 +80,9 @@ def results(tmp_path):
     tables.write(ranking, tmp_path / "audit/ranking.csv", "ranking")
     tables.write(pd.DataFrame([change]), tmp_path / "audit/beyond_placebo.csv", "beyond_placebo")
     tables.write(runs, tmp_path / "training/runs.csv", "runs")
-    return Results(tmp_path, {"arms": [{"name": a} for a in ranking["arm"]], "audit": {"attributes": ["age"]}})
+    return Results(
+        tmp_path, {"arms": [{"name": a} for a in ranking["arm"]], "audit": {"attributes": ["age"], "confidence": 0.95}}
+    )
 
 
 def cells(text):
@@ -90,15 +93,22 @@ def cells(text):
 def test_the_networks_with_their_cost_and_a_star_at_the_best(results):
     rows = cells(networks(results, "b16_n8_k5, b16_n4_k3, theirs"))
     assert [row[0].endswith("\\*") for row in rows] == [True, True, False]
-    assert rows[0][1] == "65.0 %"
-    assert rows[0][5:] == ["506,468", "447", "11.0"]
-    assert rows[1][3:5] == ["−2.0", "0.400"]
-    assert rows[2][4] == "< 0.001"
-    assert rows[2][5:] == ["–"] * 3
+    assert rows[0][1] == "65.0 [58.0, 71.0]"
+    assert rows[0][4:] == ["506,468", "447", "11.0"]
+    assert rows[1][2:4] == ["−2.0", "0.400"]
+    assert rows[2][3] == "< 0.001"
+    assert rows[2][4:] == ["–"] * 3
+
+
+def test_the_published_accuracies_stand_beside_their_networks(results, root):
+    published = yaml.safe_load((root / "report" / "published.yaml").read_text(encoding="utf-8"))
+    text = networks(results, "b16_n8_k5, b16_n4_k3, theirs", published)
+    assert text.splitlines()[0].endswith("printed |")
+    assert [row[-1] for row in cells(text)] == ["62.3 %", "58.2 %", "–"]
 
 
 def test_the_change_beyond_the_placebo(results):
     row = cells(beyond_placebo(results))[0]
-    assert row[2] == "child − adult"
-    assert row[3:6] == ["+4.0", "+1.0", "+3.0"]
+    assert row[:2] == ["child − adult", "100 / 300"]
+    assert row[2:5] == ["+4.0", "+1.0", "+3.0 [−1.0, 7.0]"]
     assert row[-1] == "not shown beyond the placebo"

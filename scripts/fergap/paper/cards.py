@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 def sentences(results: Results) -> list[str]:
     """Return the verdicts' sentences on plain attributes: of the arms shown in detail, then of the contrasts."""
-    rows = results.table("verdicts")
+    rows = results.verdicts()
     rows = rows[rows["attribute"].isin(results.plain)]
     own = rows[rows["contrast"].isna() & rows["arm"].isin(results.headline[:1])]
     shown = pd.concat([own, rows[rows["contrast"].notna()]])["sentence"]
@@ -83,7 +83,7 @@ def bullets(texts: list[str]) -> str:
 def model_card(results: Results) -> str:
     """Return the model card (Mitchell and others 2019) of the study's arms."""
     study, trained = results.study, results.has("history")
-    details = [plain(methods.networks(study)) if trained else "The predictions of every arm were given."]
+    details = [plain(methods.networks(study, results.arms)) if trained else "The predictions of every arm were given."]
     if trained:
         details += [plain(methods.spread(results)), plain(methods.protocol(study))]
     fairness = [

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, interval, percent, points
@@ -149,6 +150,12 @@ def label_noise(results: Results) -> str:
     table = table[table["arm"].isin(results.headline[:2]) & table["attribute"].isin(results.plain)]
     given = table[(table["scenario"] == "labels as given") & table["estimate"].notna()]
     parts = [f"{r.group} {MINUS} {r.reference}, {r.arm}: {points(r.estimate)} as labelled" for r in given.itertuples()]
+    sample = table[(table["scenario"] == INDEPENDENT) & table["ci_low"].notna()]
+    parts += [
+        f"{r.group} {MINUS} {r.reference}, {r.arm}: {points(r.estimate)} {interval(r.ci_low, r.ci_high)} by the "
+        "validation sample"
+        for r in sample.itertuples()
+    ]
     return "Gaps corrected for wrong group labels, further from zero the worse the labels. " + "; ".join(parts) + "."
 
 

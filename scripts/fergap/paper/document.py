@@ -7,8 +7,9 @@ from functools import cached_property
 import pandas as pd
 import yaml
 
+from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import methods
+from fergap.paper import methods, reading_networks
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -17,6 +18,8 @@ from fergap.paper.numbers import count, interval, level, percent, points
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.sources import CONFIGURATION, Shown
 from fergap.paper.tables import TABLES
+from fergap.paper.tables_networks import protocol_means
+from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
 
@@ -136,7 +139,7 @@ class Document:
 
         Those on combinations of attributes are left to the tables.
         """
-        rows = self.results.table("verdicts")
+        rows = self.results.verdicts()
         rows = rows[rows["attribute"].isin(self.results.plain)]
         rows = rows[rows["contrast"].notna()] if contrasts else rows[rows["contrast"].isna()]
         if arms is not None:
@@ -158,13 +161,15 @@ class Document:
                 f"({self.values['confidence']} CI {around})."
             )
         said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
-        more = len(results.table("verdicts")) - len(said)
+        more = len(results.verdicts()) - len(said)
         rest = f"@sec-results holds {methods.small(more)} more verdicts. " if more else ""
+        placebo = reading_networks.placebo_summary(results)
+        rest = f"{placebo} {rest}" if placebo else rest
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest}All intervals are conditional on the fitted models."
 
     def undecided(self) -> list[str]:
         """Return the gaps about which the audit cannot decide, each with the smallest margin that it can certify."""
-        rows = self.results.table("verdicts")
+        rows = self.results.verdicts()
         rows = rows[rows["contrast"].isna() & (rows["verdict"] == "undecided")]
         plain = rows["attribute"].isin(self.results.plain)
         combined = int((~plain).sum())
@@ -212,6 +217,40 @@ class Document:
         plain = next(a for a in self.study["arms"] if a["name"] == arm)
         return self.published if methods.intervention(plain) == "none" else None
 
+    def ranked(self) -> list[tuple[int, str]]:
+        """Return (position, names) of the families of more than two trained arms on the same faces."""
+        table, trained = self.results.table("ranking"), set(self.results.table("runs")["arm"])
+        families = [
+            arms
+            for arms, rows in table.groupby("arms", sort=False)
+            if len(rows) > 2 and len(trained.intersection(rows["arm"])) > 2
+        ]
+        return list(enumerate(families, 1))
+
+    def left_to_ranking(self, arms: str) -> bool:
+        """Whether a family of arms appears in its ranking alone."""
+        return bool(self.results.ranked_alone.intersection(arms.split(", ")))
+
+    def clustered(self) -> bool:
+        """Whether intervals with sets of faces as the unit differ enough to be shown."""
+        return bool((clustered_gaps(self.results)["design_effect"] >= MATTERS).any())
+
+    def validated(self) -> bool:
+        """Whether a validation sample corrected any gap."""
+        return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
+
+    def scored(self) -> bool:
+        """Whether any arm that is shown in detail has probabilities."""
+        return bool(self.results.table("calibration_metrics")["arm"].isin(self.results.headline).any())
+
+    def by_sets(self) -> bool:
+        """Whether the logistic models were also fitted with sets of faces as the unit."""
+        return bool((self.results.table("models")["covariance"] == "cluster").any())
+
+    def chosen_on_test(self) -> bool:
+        """Whether the study knows what choosing the epoch on the reported faces would have given."""
+        return bool(protocol_means(self.results))
+
     def replicated(self) -> bool:
         """Whether any arm was trained with more than one seed or repeat."""
         table = self.results.table("replicates")
@@ -229,7 +268,8 @@ class Document:
 
     def drawn_networks(self) -> list[tuple[int, str]]:
         """Return (position, name) of the networks that can be told layer by layer."""
-        used = dict.fromkeys(arm["network"] for arm in self.study["arms"] if arm.get("network"))
+        told = set(self.results.arms)
+        used = dict.fromkeys(a["network"] for a in self.study["arms"] if a.get("network") and a["name"] in told)
         size = self.study["faces"].get("size", 48)
         known = [n for n in used if layers(n, len(self.results.classes), size)]
         return list(enumerate(known, 1)) if self.has("history") else []

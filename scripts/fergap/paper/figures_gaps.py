@@ -40,7 +40,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
     axes.axvspan(-margin, margin, color=BAND, linewidth=0)
     axes.axvline(0, color=FAINT, linewidth=0.8)
     ticks, labels, smallest_gaps, y = [], [], [], 0.0
-    verdicts = results.table("verdicts")
+    verdicts = results.verdicts()
     verdicts = verdicts[verdicts["contrast"].isna()]
     detectable = verdicts.set_index(["attribute", "group", "reference", "arm"])["minimum_detectable_gap"].to_dict()
     indexed = gaps.set_index(["attribute", "group", "reference", "arm"])

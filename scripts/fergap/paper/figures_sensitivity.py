@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from fergap.audit.validation import INDEPENDENT
 from fergap.paper.drawing import group_looks, label, rows_axis, signed
 from fergap.paper.numbers import MINUS
 from fergap.paper.results import Results
@@ -78,6 +79,7 @@ def label_noise(results: Results) -> Figure:
         table, style = results.table("label_noise"), group_looks(results)
         arms = results.headline[:2]
         table = table[table["arm"].isin(arms) & table["attribute"].isin(results.plain) & (table["status"] == "ok")]
+        sample = table[(table["scenario"] == INDEPENDENT) & table["ci_low"].notna()]
         table = table[table["scenario"].isin(["grid", "labels as given"]) & (table["attenuation"] >= 0.25)]
         figure = new_figure(6.2)
         axes = figure.subplots()
@@ -90,6 +92,9 @@ def label_noise(results: Results) -> Figure:
             dash = "--" if len(arms) > 1 and arm == arms[0] else "-"
             axes.fill_between(own["ppv_sum"], 100 * own["ci_low"], 100 * own["ci_high"], color=look.colour, alpha=0.10)
             axes.plot(own["ppv_sum"], 100 * own["estimate"], dash, color=look.colour, linewidth=1.6)
+            for r in sample[(sample[keys] == [attribute, group, reference, arm]).all(axis=1)].itertuples():
+                ends = [[100 * (r.estimate - r.ci_low)], [100 * (r.ci_high - r.estimate)]]
+                axes.errorbar(r.ppv_sum, 100 * r.estimate, ends, fmt="D", color=look.colour, markersize=4, linewidth=1)
             words.append((100 * own["estimate"].iloc[-1], f"{label(group)} {MINUS} {label(reference)}, {arm}"))
         low, high = axes.get_ylim()
         for (y, text), at in zip(sorted(words), apart([y for y, _ in sorted(words)], (high - low) / 16), strict=True):

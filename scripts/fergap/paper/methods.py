@@ -2,7 +2,7 @@
 
 import re
 
-from fergap.paper.markdown import name
+from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
@@ -103,6 +103,32 @@ def intervention(arm: dict) -> str:
     return "none"
 
 
+def placebo(study: dict) -> str:
+    """Return what a placebo is, where the study has one."""
+    found = [arm["name"] for arm in study["arms"] if arm.get("placebo")]
+    if not found:
+        return ""
+    return (
+        f"A placebo ({listing([name(arm) for arm in found])}) is an arm that is trained once more without the "
+        "intervention, on random numbers of its own: what changes under it is the chance of one training, and an "
+        "intervention has to change more than that."
+    )
+
+
+def split_words(split: list[float]) -> str:
+    """Return the shares of a single split as ``70/15/15``."""
+    return "/".join(f"{100 * share:g}" for share in split)
+
+
+def single_split(split: list[float]) -> str:
+    """Return how one split into three parts is used."""
+    train, validation, test = (percent(share, 0) for share in split)
+    return (
+        f"one split into a training part of {train}, a validation part of {validation} on which the epoch is chosen, "
+        f"and a test part of {test}, the only faces that are reported"
+    )
+
+
 def intervenes(study: dict) -> bool:
     """Whether any arm changes the training part of a fold."""
     return any(intervention(arm) != "none" for arm in study["arms"])
@@ -134,10 +160,17 @@ def network(given: str) -> str:
     return f"{name(given)} is a network of that name."
 
 
-def networks(study: dict) -> str:
-    """Return every network of the study in words."""
-    used = dict.fromkeys(arm["network"] for arm in study["arms"] if arm.get("network"))
+def networks(study: dict, told: list[str]) -> str:
+    """Return in words every network of the arms ``told``, and how many others are compared with one another."""
+    arms = [arm for arm in study["arms"] if arm.get("network")]
+    used = dict.fromkeys(arm["network"] for arm in arms if arm["name"] in told)
+    others = dict.fromkeys(arm["network"] for arm in arms if arm["name"] not in told)
     text = " ".join(network(given) for given in used)
+    if others:
+        text += (
+            f" Besides, {small(len(others))} networks of the same making are compared with one another: "
+            f"{listing([name(given) for given in others])}; their names tell channels, residual blocks and kernels."
+        )
     return text[:1].upper() + text[1:]
 
 
@@ -153,14 +186,28 @@ def protocol(study: dict) -> str:
     together = folds.get("keep_together") or []
     kept = f" Pictures that are {' or '.join(together)} copies of one another stay in one fold." if together else ""
     seeds = len(training.get("seeds") or [1])
+    once = "Each model is trained once." if seeds == 1 else f"Each model is trained with {count(seeds)} seeds."
+    shared = (
+        " All arms share folds and seeds, so that every contrast is paired by face; an intervention touches the "
+        "training part alone."
+    )
+    if split := folds.get("split"):
+        return (
+            f"Every reported face is predicted by a model that never saw it: {single_split(split)}, stratified by "
+            f"label and group.{kept} {once}{shared.replace('folds', 'the split')}"
+        )
+    apart = [(arm["name"], arm["split"]) for arm in study["arms"] if arm.get("split")]
+    other = "".join(
+        f" {listing([name(arm) for arm, own in apart if own == shares])} "
+        f"{'is' if [own for _, own in apart].count(shares) == 1 else 'are'} compared on {single_split(shares)}; they "
+        "share no contrast with the cross-validated arms."
+        for shares in [list(s) for s in dict.fromkeys(tuple(s) for _, s in apart)]
+    )
     return (
         f"Every face is predicted by a model that never saw it: {count(folds['count'])}-fold cross-validation"
         + (f", repeated {count(folds['repeats'])} times" if folds["repeats"] > 1 else "")
         + f", stratified by label and group.{kept} {percent(folds['validation'], 0)} of each training part is set "
-        "aside; the epoch is chosen on it and never on the reported fold. "
-        + ("Each model is trained once." if seeds == 1 else f"Each model is trained with {count(seeds)} seeds.")
-        + " All arms share folds and seeds, so that every contrast is paired by face; an intervention touches the "
-        "training part alone."
+        "aside; the epoch is chosen on it and never on the reported fold. " + once + shared + other
     )
 
 
@@ -261,7 +308,11 @@ def limitations(study: dict, undecided: list[str], not_estimable: list[str], res
         if trained
         else "Intervals describe other pictures like these under the given models, not other trainings of them."
     )
-    if results.contrasts and trained and seeds == 1:
+    if results.has("beyond_placebo"):
+        found.append(
+            "A placebo shows the chance of one training once; how far that chance spreads, more seeds would tell."
+        )
+    elif results.contrasts and trained and seeds == 1:
         found.append(
             "A change between two arms holds both the intervention and the chance of one training; a retrain without "
             "the intervention, by another seed, would tell them apart."

@@ -64,14 +64,19 @@ def adjusted(results: Results) -> str:
         within = results.cite(points(row.estimate), "gaps", row, "estimate")
         parts.append(f"{pair(row)} under {prose(row.arm)}: {mix} points from class mix, {within} within classes")
     said = f"{'; '.join(parts)}." if parts else ""
-    verdicts = results.table("verdicts")
-    turned = verdicts[verdicts["simpson"] == 1]
+    verdicts = results.verdicts()
+    within = int((verdicts["simpson_reading"] == "within error").sum())
+    if within:
+        of = "a gap" if within == 1 else f"{count(within)} gaps"
+        marked = results.cite(of, "verdicts", verdicts.index[verdicts["simpson_reading"] == "within error"], "simpson")
+        said += f" For {marked} the rule of the paradox holds within error, where neither estimate has a sign to turn."
+    turned = verdicts[verdicts["simpson_reading"].isin(["reversed", "shifted"])]
     if len(turned):
         of = [f"{pair(r)} under {prose(r.arm)}" for r in turned.itertuples()]
         rows = results.cite(count(len(of)), "verdicts", turned.index, "simpson")
         noun = "gap" if len(of) == 1 else "gaps"
         return f"{said} Adjusting for the classes turns or moves by more than half {rows} {noun}: {some(of)}."
-    return f"{said} No gap is turned, or moved by more than half of it, by adjusting for the classes."
+    return f"{said} No gap is shown to be turned, or moved by more than half of it, by adjusting for the classes."
 
 
 def class_gaps(results: Results) -> str:
@@ -99,7 +104,7 @@ def class_gaps(results: Results) -> str:
 def models(results: Results) -> str:
     """Say each group's effect with the rest held fixed, which interactions are shown, and where answers separate."""
     table, parts = results.table("models"), []
-    table = table[table["arm"].isin(results.headline)]
+    table = table[table["arm"].isin(results.headline) & (table["covariance"] == "model")]
     effects = table[table["model"].isin(largest_models(results)) & (table["quantity"] == "average marginal effect")]
     for row in effects[effects["status"] == "ok"].itertuples():
         text = f"{points(row.estimate)} {interval(row.ci_low, row.ci_high)}"
@@ -186,7 +191,7 @@ def size_matched(results: Results) -> str:
 def clusters(results: Results) -> str:
     """Say by how much faces that belong together widen the standard error of the gaps, at most."""
     table = results.table("clusters")
-    rows = table[(table["quantity"] == "gap") & table["design_effect"].notna()]
+    rows = table[(table["quantity"] == "gap") & table["design_effect"].notna() & table["arm"].isin(results.arms)]
     if not len(rows):
         return ""
     worst = next(rows.loc[[rows["design_effect"].idxmax()]].itertuples())
@@ -222,7 +227,7 @@ def optimism(results: Results) -> str:
 
 def protocol(results: Results) -> str:
     """Say what the gaps before and after would have looked like on training faces, beside the verdicts out of fold."""
-    table, parts = results.table("verdicts"), []
+    table, parts = results.verdicts(), []
     for row in table[table["contrast"].notna() & table["attribute"].isin(results.plain)].itertuples():
         before, after = (trained_gap(results, row._replace(arm=arm)) for arm in (row.before, row.after))
         if before and after:

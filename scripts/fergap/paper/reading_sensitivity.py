@@ -42,12 +42,12 @@ def fairness(results: Results, attribute: str) -> str:
 def models_compared(results: Results) -> str:
     """Say how many faces each pair of arms disagrees on, and for more than two arms whether they differ at all."""
     table, parts = results.table("models_compared"), []
-    whole = find(table, test="cochran q")
+    whole = find(table[table["arms"].str.split(", ").map(set(results.arms).issuperset)], test="cochran q")
     if whole is not None and not missing(whole.p_value) and len(results.arms) > 2:
         p = results.cite(related(whole.p_value), "models_compared", whole, "p_value")
         q = results.cite(fixed(whole.statistic, 1), "models_compared", whole, "statistic")
         parts.append(f"Cochran's Q over all arms is {q} (p {p}).")
-    rows = table[(table["test"] == "mcnemar mid-p") & (table["status"] == "ok")]
+    rows = table[(table["test"] == "mcnemar mid-p") & (table["status"] == "ok") & table["first"].isin(results.arms)]
     for row in rows.head(3).itertuples():
         lost, gained = (results.cite(count(getattr(row, c)), "models_compared", row, c) for c in ("lost", "gained"))
         p = results.cite(related(row.p_adjusted), "models_compared", row, "p_adjusted")
@@ -111,6 +111,7 @@ def power(results: Results) -> str:
 def ledger(results: Results) -> str:
     """Say how many confirmatory tests there were and how many are below the level after adjustment."""
     table = results.table("multiplicity")
+    table = table[table["method"] != "by"]  # the same tests once more, by another adjustment
     rows = table[table["family"].isin(CONFIRMATORY)]
     below = rows[rows["p_adjusted"] < alpha(results)]
     total = results.cite(count(len(rows)), "multiplicity", rows.index, "p_value")

@@ -72,8 +72,20 @@ class Results:
 
     @cached_property
     def arms(self) -> list[str]:
-        """The names of the arms, as configured."""
-        return [arm["name"] for arm in self.study["arms"]]
+        """The names of the arms that the paper tells of, as configured: without those that are :attr:`ranked_alone`."""
+        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in self.ranked_alone]
+
+    @cached_property
+    def ranked_alone(self) -> set[str]:
+        """The arms of a comparison of networks on faces of its own, whose gaps are left to the audit's tables."""
+        contrasted = {arm for contrast in self.contrasts for arm in contrast}
+        families = self.table("ranking").groupby("arms")["arm"].apply(set) if contrasted else ()
+        return {arm for family in families if len(family) > 2 and not family & contrasted for arm in family}
+
+    def verdicts(self) -> pd.DataFrame:
+        """Return the verdicts on the arms that the paper tells of."""
+        table = self.table("verdicts")
+        return table[table["arm"].isin(self.arms)]
 
     @cached_property
     def attributes(self) -> list[str]:
@@ -106,12 +118,14 @@ class Results:
     def accuracy(self) -> pd.DataFrame:
         """Return the accuracy rows of ``group_metrics``: one per arm, attribute and group."""
         metrics = self.table("group_metrics")
-        return metrics[(metrics["metric"] == "accuracy") & metrics["class"].isna()]
+        rows = metrics[(metrics["metric"] == "accuracy") & metrics["class"].isna()]
+        return rows[rows["arm"].isin(self.arms)]
 
     def gaps(self) -> pd.DataFrame:
         """Return the headline rows of ``gaps``: the crude accuracy gap, one per arm and pair of groups."""
         gaps = self.table("gaps")
-        return gaps[(gaps["metric"] == "accuracy") & gaps["class"].isna() & (gaps["primary"] == 1)]
+        rows = gaps[(gaps["metric"] == "accuracy") & gaps["class"].isna() & (gaps["primary"] == 1)]
+        return rows[rows["arm"].isin(self.arms)]
 
     def adjusted_gaps(self) -> pd.DataFrame:
         """Return the accuracy gaps adjusted for class mix, one per arm and pair of groups."""

@@ -6,9 +6,12 @@ from fergap.paper import (
     tables_classes,
     tables_data,
     tables_fairness,
+    tables_files,
     tables_gaps,
+    tables_networks,
     tables_performance,
     tables_sample,
+    tables_scores,
     tables_sensitivity,
     tables_training,
 )
@@ -35,6 +38,14 @@ TABLES = {
         *(tables_sensitivity.needed, tables_appendix.ledger, tables_appendix.confirmatory),
         *(tables_appendix.not_estimable, tables_appendix.calibration, tables_appendix.false_verdicts),
         *(tables_sample.steps, tables_sample.duplicates, tables_sample.ambiguity, tables_sample.network),
-        *(tables_sample.timings, tables_appendix.values),
+        *(tables_sample.timings, tables_appendix.values, tables_networks.networks, tables_networks.beyond_placebo),
+        *(tables_networks.published_protocol, tables_changes.gap_change_methods, tables_scores.scores),
+        *(
+            tables_scores.score_gaps,
+            tables_scores.calibration_errors,
+            tables_sensitivity.effective,
+            tables_sensitivity.validated,
+            tables_files.files,
+        ),
     )
 }

@@ -7,7 +7,12 @@ from fergap.paper.numbers import MISSING, count, level, p_value, percent
 from fergap.paper.results import Results
 
 CONFIRMATORY = ("gap", "change of the gap", "pairs of arms")
-METHODS = {"holm": "Holm", "bh": "Benjamini–Hochberg", "westfall-young step-down max-T": "step-down max-T"}
+METHODS = {
+    "holm": "Holm",
+    "bh": "Benjamini–Hochberg",
+    "by": "Benjamini–Yekutieli",
+    "westfall-young step-down max-T": "step-down max-T",
+}
 MOST_ROWS = 40
 LONGEST = 32  # letters of a value in the list of values
 
@@ -19,7 +24,7 @@ def ledger(results: Results) -> str:
         families = max(1, round(len(rows) / m))
         cells.append(
             [
-                name(family) + (" (confirmatory)" if family in CONFIRMATORY else ""),
+                name(family.replace("_", " ")) + (" (confirmatory)" if family in CONFIRMATORY else ""),
                 METHODS.get(method, name(method)),
                 count(m),
                 count(families),

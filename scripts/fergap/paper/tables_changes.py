@@ -32,7 +32,7 @@ def changes(results: Results) -> str:
 
 def gap_changes(results: Results) -> str:
     """Return how each gap changed in each contrast, with the verdict."""
-    rows, verdicts = results.table("gap_changes"), results.table("verdicts")
+    rows, verdicts = results.table("gap_changes"), results.verdicts()
     rows = rows[(rows["metric"] == "accuracy") & (rows["primary"] == 1)]
     several = rows["contrast"].drop_duplicates().size > 1
     cells = []
@@ -56,9 +56,26 @@ def gap_changes(results: Results) -> str:
     return pipe([*(["contrast"] if several else []), *columns], cells, ("l" if several else "") + "lrrrrrrl")
 
 
+def gap_change_methods(results: Results) -> str:
+    """Return the change of each gap by other methods: studentized bootstrap, and within classes."""
+    table, cells = results.table("gap_changes"), []
+    table = table[table["metric"] == "accuracy"]
+    for row in table[table["primary"] == 1].itertuples(index=False):
+        key = {"contrast": row.contrast, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+        resampled = find(table, method="bootstrap studentized", **key)
+        within = find(table, adjusted_for="class", **key)
+        shown = interval(resampled.ci_low, resampled.ci_high) if resampled is not None else MISSING
+        line = [pair(row), estimate(row), MISSING if any_few(row) else shown]
+        line += [estimate(within), p_value(within.p_value)] if within is not None else [MISSING] * 2
+        cells.append([name(row.contrast), *line])
+    head = heading(results)
+    columns = ["contrast", "gap", f"change [{head}]", "studentized bootstrap", f"within classes [{head}]", "p, within"]
+    return pipe(columns, cells, "llrrrr")
+
+
 def equivalence(results: Results) -> str:
     """Return for every contrast how small each gap is certified to be after it, with the test of the margin."""
-    verdicts, equivalence, cells = results.table("verdicts"), results.table("equivalence"), []
+    verdicts, equivalence, cells = results.verdicts(), results.table("equivalence"), []
     rows = verdicts[verdicts["contrast"].notna()]
     several = rows["contrast"].drop_duplicates().size > 1
     for row in rows.itertuples():
@@ -85,7 +102,7 @@ def equivalence(results: Results) -> str:
 def models_compared(results: Results) -> str:
     """Return every two arms compared face by face: faces lost and gained, and McNemar's mid-p, raw and by Holm."""
     rows = results.table("models_compared")
-    rows = rows[rows["test"] == "mcnemar mid-p"]
+    rows = rows[(rows["test"] == "mcnemar mid-p") & rows["first"].isin(results.arms)]
     cells = [
         [
             f"{name(r.first)} to {name(r.second)}",
@@ -104,7 +121,7 @@ def models_compared(results: Results) -> str:
 def models_over_folds(results: Results) -> str:
     """Return every two arms compared fold by fold, by the t-test corrected for shared training faces."""
     rows = results.table("models_compared")
-    rows, cells = rows[rows["test"] == "nadeau-bengio t"], []
+    rows, cells = rows[(rows["test"] == "nadeau-bengio t") & (rows["n"] > 1)], []
     for r in rows.itertuples():
         arms = f"{name(r.first)} to {name(r.second)}" if isinstance(r.first, str) else name(r.arms)
         cells.append([arms, count(r.n), estimate(r), fixed(r.statistic, 2), fixed(r.df, 0), p_value(r.p_value)])

@@ -1,13 +1,12 @@
 """Tables of gaps within classes and of attributes together: adjusted gaps, decomposition, models, combinations."""
 
-from fergap.paper.cells import estimate, faces, find, heading, pair, ratio, reason, sizes
+from fergap.paper.cells import any_few, estimate, faces, find, heading, pair, ratio, reason, sizes
 from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import name, pipe
-from fergap.paper.numbers import MISSING, fixed, p_value, points
+from fergap.paper.numbers import MISSING, fixed, interval, p_value, points
 from fergap.paper.results import Results
 
 MAX_T = "per class and combinations"
-YES_NO = {0: "no", 1: "yes"}
 
 
 def key_of(row: object) -> dict[str, str]:
@@ -17,14 +16,13 @@ def key_of(row: object) -> dict[str, str]:
 
 def adjusted(results: Results) -> str:
     """Return each crude gap beside the gap that class mix alone makes and the gap within classes."""
-    parts, within, verdicts = results.table("decomposition"), results.adjusted_gaps(), results.table("verdicts")
+    parts, within, verdicts = results.table("decomposition"), results.adjusted_gaps(), results.verdicts()
     cells = []
     verdicts = verdicts[verdicts["contrast"].isna()]
     for row in results.gaps().itertuples():
         key = key_of(row)
         expected = find(parts, component="expected_from_mix", **key)
         said = find(verdicts, **key)
-        flag = MISSING if said is None or said.simpson != said.simpson else YES_NO[int(said.simpson)]
         other = find(within, **key)
         cells.append(
             [
@@ -34,7 +32,7 @@ def adjusted(results: Results) -> str:
                 points(row.estimate),
                 points(expected.estimate) if expected else MISSING,
                 estimate(other) if other else MISSING,
-                flag,
+                MISSING if said is None or not isinstance(said.simpson_reading, str) else said.simpson_reading,
             ]
         )
     head = heading(results)
@@ -62,9 +60,11 @@ def decomposition(results: Results) -> str:
     whole = table[table["class"].isna()]
     for row in results.gaps().itertuples():
         parts = [find(whole, component=c, **key_of(row)) for c in ("crude", "mix", "within_class")]
-        shown = [points(p.estimate) if p else MISSING for p in parts]
+        shown = [estimate(p) if p and not any_few(row) else MISSING for p in parts]
         cells.append([pair(row), name(row.arm), sizes(row), *shown])
-    return pipe(["gap", "arm", "faces", "crude", "by class mix", "within classes"], cells, "llrrrr")
+    head = heading(results)
+    columns = [f"{part} [{head}]" for part in ("crude", "by class mix", "within classes")]
+    return pipe(["gap", "arm", "faces", *columns], cells, "llrrrr")
 
 
 def class_gaps(results: Results, arm: str) -> str:
@@ -115,8 +115,9 @@ def largest_models(results: Results) -> list[str]:
 def models(results: Results) -> str:
     """Return each group's odds ratio and average marginal effect, the other attribute and the class held fixed."""
     table, cells = results.table("models"), []
+    sets = table[table["covariance"] == "cluster"]
     for formula in largest_models(results):
-        own = table[table["model"] == formula]
+        own = table[(table["model"] == formula) & (table["covariance"] == "model")]
         for arm in results.arms:
             part = own[own["arm"] == arm]
             for term in dict.fromkeys(part.loc[part["quantity"] == "average marginal effect", "term"]):
@@ -126,9 +127,18 @@ def models(results: Results) -> str:
                 p = p_value(test.p_value) if test else MISSING
                 group = find(results.accuracy(), arm=arm, attribute=attribute, group=term.split(": ", 1)[1])
                 n, shown = (faces(group.n) if group else MISSING), (estimate(effect) if effect else MISSING)
-                cells.append([name(term), name(arm), n, ratio(odds), shown, p])
+                line = [name(term), name(arm), n, ratio(odds), shown, p]
+                if len(sets):
+                    kept = sets[(sets["model"] == formula) & (sets["arm"] == arm)]
+                    wide = find(kept, term=term, quantity="average marginal effect")
+                    wald = find(kept, term=attribute, quantity="wald chi-square")
+                    line.append(interval(wide.ci_low, wide.ci_high) if wide else MISSING)
+                    line.append(p_value(wald.p_value) if wald else MISSING)
+                cells.append(line)
     head = heading(results)
-    return pipe(["group", "arm", "faces", f"odds ratio [{head}]", f"effect, points [{head}]", "p"], cells, "llrrrr")
+    columns = ["group", "arm", "faces", f"odds ratio [{head}]", f"effect, points [{head}]", "p"]
+    columns += [f"effect, sets [{head}]", "p, sets"] if len(sets) else []
+    return pipe(columns, cells, "ll" + "r" * (len(columns) - 2))
 
 
 def interactions(results: Results) -> str:
@@ -136,7 +146,7 @@ def interactions(results: Results) -> str:
     table, cells = results.table("models"), []
     most = max((f.count(" + ") for f in largest_models(results)), default=0)
     rows = table[(table["quantity"] == "likelihood ratio") & table["term"].str.contains("×")]
-    rows = rows[rows["model"].str.count(" \\+ ") == most + 1]
+    rows = rows[(rows["model"].str.count(" \\+ ") == most + 1) & rows["arm"].isin(results.arms)]
     for row in rows.itertuples():
         shown = [fixed(row.statistic, 2), fixed(row.df, 0), p_value(row.p_value)]
         if row.status != "ok":

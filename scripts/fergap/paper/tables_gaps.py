@@ -8,7 +8,7 @@ from fergap.paper.results import Results
 
 def gaps(results: Results) -> str:
     """Return every gap with its interval, beside it the gap adjusted for class mix, and the verdict."""
-    rows, adjusted, verdicts, cells = results.gaps(), results.adjusted_gaps(), results.table("verdicts"), []
+    rows, adjusted, verdicts, cells = results.gaps(), results.adjusted_gaps(), results.verdicts(), []
     for row in rows.itertuples(index=False):
         key = {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
         other, said = find(adjusted, **key), find(verdicts[verdicts["contrast"].isna()], **key)
@@ -30,7 +30,7 @@ def gaps(results: Results) -> str:
 
 def tests(results: Results) -> str:
     """Return the tests behind each verdict: p, adjusted p, equivalence, and what the sample could have shown."""
-    verdicts, equivalence, cells = results.table("verdicts"), results.table("equivalence"), []
+    verdicts, equivalence, cells = results.verdicts(), results.table("equivalence"), []
     for row in verdicts[verdicts["contrast"].isna()].itertuples(index=False):
         key = {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
         n = sizes(row)
@@ -54,7 +54,7 @@ def tests(results: Results) -> str:
 def replicates(results: Results) -> str:
     """Return how every gap spreads over the replicates: the seeds and repeats of the training."""
     table, cells = results.table("replicates"), []
-    whole = table[table["fold"].isna() & table["gap"].notna()]
+    whole = table[table["fold"].isna() & table["gap"].notna() & table["arm"].isin(results.arms)]
     for (arm, *_), part in whole.groupby(["arm", "attribute", "group", "reference"], sort=False):
         first = next(part.itertuples(index=False))
         gap = part["gap"]
@@ -111,7 +111,8 @@ def pairwise(results: Results, attribute: str, arm: str) -> str:
 def size_matched(results: Results) -> str:
     """Return each group's macro F1 beside that of equally many faces drawn from its reference."""
     rows, cells = results.table("size_matched"), []
-    for row in rows[(rows["metric"] == "f1") & (rows["status"] == "ok")].itertuples():
+    rows = rows[(rows["metric"] == "f1") & (rows["status"] == "ok") & rows["arm"].isin(results.arms)]
+    for row in rows.itertuples():
         cells.append(
             [
                 pair(row),

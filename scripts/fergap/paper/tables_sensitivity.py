@@ -2,20 +2,23 @@
 
 import pandas as pd
 
-from fergap.paper.cells import faces, find, pair, reason, sizes
+from fergap.audit.effective_size import METHOD as EFFECTIVE
+from fergap.audit.validation import DEPENDENT, INDEPENDENT
+from fergap.paper.cells import any_few, estimate, faces, find, heading, pair, reason, sizes
 from fergap.paper.markdown import name, pipe
-from fergap.paper.numbers import MISSING, count, fixed, percent, points
+from fergap.paper.numbers import MISSING, count, fixed, interval, percent, points
 from fergap.paper.results import Results
 from fergap.paper.tables_classes import key_of
 
 ANNOTATORS = ((0.9, 0.99), (0.9, 0.97), (0.7, 0.97))  # (sensitivity, specificity) of the grid that the table shows
+MATTERS = 1.05  # design effect from which the clusters' intervals stand beside the primary ones
 WITHIN, BEYOND = "tipping point: no longer within the margin", "tipping point: wholly beyond the margin"
 
 
 def clusters(results: Results) -> str:
     """Return what faces that belong together cost the standard error of each gap."""
     rows, cells = results.table("clusters"), []
-    for row in rows[rows["quantity"] == "gap"].itertuples():
+    for row in rows[(rows["quantity"] == "gap") & rows["arm"].isin(results.arms)].itertuples():
         cells.append(
             [
                 pair(row),
@@ -29,6 +32,54 @@ def clusters(results: Results) -> str:
             ]
         )
     columns = ["gap", "arm", "faces", "sets", "largest set", "SE", "SE, sets", "design effect"]
+    return pipe(columns, cells, "llrrrrrr")
+
+
+def clustered_gaps(results: Results) -> pd.DataFrame:
+    """Return the rows of the gaps whose interval takes sets of faces as the unit."""
+    table = results.table("gaps")
+    rows = table[(table["method"] == EFFECTIVE) & (table["metric"] == "accuracy") & table["class"].isna()]
+    return rows[rows["arm"].isin(results.arms)]
+
+
+def effective(results: Results) -> str:
+    """Return each gap's primary interval beside that with effective numbers of faces."""
+    other, cells = clustered_gaps(results), []
+    for row in results.gaps().itertuples():
+        wide = find(other, **key_of(row))
+        if wide is None or any_few(row):
+            continue
+        shown = interval(wide.ci_low, wide.ci_high) if wide.status == "ok" else reason(wide.status)
+        note = name(wide.note) if isinstance(wide.note, str) else MISSING
+        cells.append([pair(row), name(row.arm), sizes(row), estimate(row), fixed(wide.design_effect, 2), shown, note])
+    if all(line[-1] == MISSING for line in cells):
+        cells = [line[:-1] for line in cells]
+    columns = ["gap", "arm", "faces", f"points [{heading(results)}]", "design effect", "sets as the unit", "note"]
+    columns = columns[: len(cells[0])] if cells else columns
+    return pipe(columns, cells, "llrrrrl"[: len(columns)])
+
+
+def validated(results: Results) -> str:
+    """Return each gap as labelled and corrected by the validation sample, under two assumptions on the errors."""
+    table, cells = results.table("label_noise"), []
+    for row in results.gaps().itertuples():
+        own = table
+        for column, value in key_of(row).items():
+            own = own[own[column] == value]
+        free, tied = (find(own, scenario=s) for s in (INDEPENDENT, DEPENDENT))
+        if free is None or any_few(row):
+            continue
+        sample = MISSING
+        if free.validated_group == free.validated_group:
+            sample = (
+                f"{count(free.validated_group)}\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}{count(free.validated_reference)}"
+            )
+        right = [percent(v) for v in (free.ppv_group, free.ppv_reference)]
+        shown = [estimate(r) if r is not None else MISSING for r in (free, tied)]
+        cells.append([pair(row), name(row.arm), sample, *right, points(row.estimate), *shown])
+    head = heading(results)
+    columns = ["gap", "arm", "validated", "group's labels right", "reference's", "as labelled"]
+    columns += [f"errors free of the model [{head}]", f"errors that may depend on it [{head}]"]
     return pipe(columns, cells, "llrrrrrr")
 
 

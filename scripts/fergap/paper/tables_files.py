@@ -1,0 +1,52 @@
+"""Table of the files behind the paper: every table of numbers, with one line on what it holds."""
+
+from fergap.paper.markdown import name, pipe
+from fergap.paper.numbers import count
+from fergap.paper.results import Results, relative
+
+FILES = {
+    "dropped": "pictures left out, by reason",
+    "labels": "pictures for which each label's rule holds, and that got it",
+    "overlaps": "pictures for which the rules of two labels hold",
+    "history": "loss, accuracy, learning rate and seconds of every epoch",
+    "composition": "faces and rows of each group in every training part",
+    "runs": "every trained network: size, operations, memory, device, time, chosen epoch",
+    "checks": "checks of the audit's input",
+    "group_metrics": "accuracy, precision, recall and F1 of every group, by class and averaged",
+    "calibration_metrics": "log-loss, Brier score, overconfidence, calibration error, and their gaps",
+    "confusion": "true against predicted classes of every group",
+    "gaps": "every gap by every method, crude and adjusted, with its interval",
+    "effects": "gaps as ratios, odds ratios, Cohen's h and Cramér's V",
+    "decomposition": "gaps taken apart into class mix and accuracy within classes",
+    "pairwise": "every two groups of an attribute with more than two",
+    "models": "logistic models: coefficients, marginal effects, tests; by faces and by sets",
+    "tests": "every test of no gap, with its family",
+    "fairness": "fairness metrics beside their mean without a gap",
+    "optimism": "accuracy on training faces and out of fold",
+    "replicates": "gaps by seed, repeat and fold",
+    "fold_metrics": "metrics of every fold",
+    "annotators": "faces by group and annotator",
+    "changes": "faces lost and gained in every group, by four tests with their intervals",
+    "gap_changes": "the change of every gap by every method, crude and adjusted",
+    "beyond_placebo": "changes beyond those of a placebo",
+    "equivalence": "two one-sided tests against the margin",
+    "verdicts": "the verdict on every gap and change, with its sentence",
+    "power": "detectable gaps, power, and faces needed",
+    "label_noise": "gaps corrected for wrong group labels",
+    "clusters": "what faces that belong together cost the standard errors",
+    "size_matched": "macro averages at equal group sizes",
+    "multiplicity": "every adjusted test, with its family",
+    "models_compared": "every two arms, face by face and fold by fold",
+    "ranking": "arms in the order of their accuracy on the same faces",
+    "not_estimable": "what could not be estimated, and why",
+}
+
+
+def files(results: Results) -> str:
+    """Return every table of the study's folder: its file, rows, and what it holds."""
+    cells = [
+        [name(relative(table)), count(len(results.table(table))), words]
+        for table, words in FILES.items()
+        if results.path(table).exists()
+    ]
+    return pipe(["file", "rows", "what it holds"], cells, "lrl")

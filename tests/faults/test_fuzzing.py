@@ -33,7 +33,7 @@ from fergap.faces.sources import FER2013_HEADER, image_table, read_fer2013
 from fergap.faces.votes import read_votes
 from fergap.people.annotators import from_table
 from fergap.training.external import read_external
-from fergap.training.plan import config_packs
+from fergap.training.plan import arm_packs, trained_arms
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -330,4 +330,4 @@ def test_configurations(changes: list[tuple[tuple, object]]) -> None:
     found = survives(lambda: checked(config, SCHEMA))
     if found is not None:
         declared_groups(found)
-        assert config_packs(found)
+        assert all(arm_packs(found, arm) for arm in trained_arms(found))

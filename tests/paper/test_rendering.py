@@ -362,7 +362,7 @@ def test_quarto_is_taken_where_there_is_one(fake):
         ("print('[WARNING] Citeproc: citation nobody not found')", "citation nobody not found"),
         ("body += '<p>See ?@fig-x.</p>'", r"unresolved in Quarto's html: \?@fig-x"),
         ("body += '<a class=\"citation\">(<strong>nobody?</strong>)</a>'", "unresolved in Quarto's html: .*nobody"),
-        ("print('a bad thing'); sys.exit(1)", "exit code 1:\na bad thing"),
+        ("print('a bad thing'); sys.exit(1)", "exit code 1: a bad thing"),
         ("sys.exit(0)", "leaves no paper.html"),
     ],
 )

@@ -18,7 +18,7 @@ from fergap.errors import UserError
 from fergap.faces.locations import FILES, source_files
 from fergap.faces.pictures import TOO_LARGE, read_pictures
 from fergap.faces.reading import gather, read_faces
-from fergap.faces.sources import SOURCES
+from fergap.faces.sources import SOURCES, image_table
 
 KAGGLE = "challenges-in-representation-learning-facial-expression-recognition-challenge.zip"
 OUTPUTS = {
@@ -338,3 +338,10 @@ def test_outputs_are_written_whole_and_survive_a_later_error(fer2013: dict, tmp_
     with pytest.raises(UserError):
         read_faces(fer2013, files, **out)
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("rows", ["", "\n", "\n\n\n"])
+def test_a_table_of_blank_lines_is_told(tmp_path: Path, rows: str):
+    (tmp_path / "t.csv").write_text("image,label\n" + rows, encoding="utf-8")
+    with pytest.raises(UserError, match="has a header and no row"):
+        image_table({"size": 8}, {"table": str(tmp_path / "t.csv")}, 1)

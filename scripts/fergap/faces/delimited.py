@@ -80,6 +80,7 @@ def blocks(
     """
     header = header_of(stream, where, needed, exact=exact)
     line = 2
+    nothing = UserError("has a header and no row", where=where, fix="put the whole file there")
     try:
         reader = arrow_csv.open_csv(
             stream,
@@ -103,9 +104,11 @@ def blocks(
                 fix="correct that line, or download the file again",
             ) from None
         if str(error).startswith("Empty CSV file"):
-            raise UserError("has a header and no row", where=where, fix="put the whole file there") from None
+            raise nothing from None
         raise UserError(
             f"cannot be read ({str(error).splitlines()[0]})",
             where=f"{where}, after line {line - 1}",
             expected="a CSV file in UTF-8",
         ) from error
+    if line == 2:  # blank lines alone
+        raise nothing

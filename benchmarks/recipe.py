@@ -4,8 +4,8 @@ Every row is trained and tested on the same folds with the same seed; its epoch 
 accuracy is that of the test faces, and its difference to the whole recipe is paired by face (Bonett and Price's
 interval). The study's faces, people and folds must be there:
 
-    snakemake --cores 2 --configfile studies/fer2013-cpu.yaml --until split_folds
-    python benchmarks/recipe.py [--study studies/fer2013-cpu.yaml] [--recipe strong] [--folds 0]
+    snakemake --cores 2 --configfile studies/fer2013-cpu-strong.yaml --until split_folds
+    python benchmarks/recipe.py [--study studies/fer2013-cpu-strong.yaml] [--recipe strong] [--folds 0]
 
 What is trained already is not trained again.
 """
@@ -135,7 +135,7 @@ def row(name: str, own: pd.DataFrame, whole: pd.DataFrame) -> dict:
 def main() -> None:
     """Train, compare, print and write."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--study", type=Path, default=HERE.parent / "studies" / "fer2013-cpu.yaml")
+    options.add_argument("--study", type=Path, default=HERE.parent / "studies" / "fer2013-cpu-strong.yaml")
     options.add_argument("--recipe", default="strong")
     options.add_argument("--arm", default="baseline", help="the arm whose network and epochs are taken")
     options.add_argument("--folds", type=int, nargs="+", default=[0])

@@ -107,7 +107,7 @@ class Study:
         """Wait until one of the baseline's networks has a checkpoint, and return the SLURM job that trains them."""
         folder = self.folder / "results/tiny/training/baseline/checkpoints"
         deadline = time.monotonic() + PATIENCE
-        while not list(folder.glob("*.safetensors")):
+        while not list(folder.glob("[!.]*.safetensors")):  # a draft begins with a dot
             assert time.monotonic() < deadline, self.end_of_said
             assert self.run.poll() is None, self.end_of_said
             time.sleep(0.02)

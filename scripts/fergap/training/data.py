@@ -1,6 +1,6 @@
 """The faces on the device, as the network sees them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,18 +110,26 @@ class Faces:
     store : Store
     labels : torch.Tensor
         (n,) int64, index of the class.
+    classes : int
     mean, std : torch.Tensor
         (channels,) float32, of the training part.
     targets : torch.Tensor or None
         (n, classes) float32, each row sums to 1: what the training rows are to be taken for, where it is not the label
         alone.
+    groups : dict of str to torch.Tensor
+        By attribute or combination that the objective reads: (n,) int64 codes of groups, -1 where unknown.
+    weights : torch.Tensor or None
+        (n,) float32, how much each face counts in training, where they do not count alike.
     """
 
     store: Store
     labels: torch.Tensor
+    classes: int
     mean: torch.Tensor
     std: torch.Tensor
     targets: torch.Tensor | None = None
+    groups: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    weights: torch.Tensor | None = None
     fetched: Fetched | None = None
 
     def pictures(self, rows: torch.Tensor) -> torch.Tensor:
@@ -156,13 +164,28 @@ class Faces:
         return self.pictures(rows)
 
 
-def faces_of(store: Store, labels: np.ndarray, training: np.ndarray, targets: np.ndarray | None = None) -> Faces:
+def faces_of(
+    store: Store,
+    labels: np.ndarray,
+    training: np.ndarray,
+    targets: np.ndarray | None = None,
+    groups: Mapping[str, np.ndarray] | None = None,
+    weights: np.ndarray | None = None,
+) -> Faces:
     """Return a data set normalised by its ``training`` faces (positions, each once)."""
     mean, std = store.moments(training)
+    place = store.device
+
+    def moved(values: np.ndarray, kind: type) -> torch.Tensor:
+        return torch.from_numpy(np.array(values, kind)).to(place)
+
     return Faces(
         store,
-        torch.from_numpy(np.array(labels, np.int64)).to(store.device),
-        torch.tensor(mean, device=store.device),
-        torch.tensor(std, device=store.device),
-        None if targets is None else torch.from_numpy(np.array(targets, np.float32)).to(store.device),
+        moved(labels, np.int64),
+        int(np.max(labels)) + 1,
+        torch.tensor(mean, device=place),
+        torch.tensor(std, device=place),
+        None if targets is None else moved(targets, np.float32),
+        {name: moved(codes, np.int64) for name, codes in (groups or {}).items()},
+        None if weights is None else moved(weights, np.float32),
     )

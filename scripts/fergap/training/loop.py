@@ -13,13 +13,14 @@ from fergap.training.augment import Augmentation, mix
 from fergap.training.average import Average
 from fergap.training.data import Faces
 from fergap.training.device import Device
+from fergap.training.objective import Batch, Objective, RowLoss
 from fergap.training.recipe import Recipe, rate
 
 CHUNK = 512
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer over all weights, one fused step for all; its state is there and empty.
+    """Return the recipe's optimizer over all weights of a module, one fused step for all; its state is there and empty.
 
     The learning rate is a tensor, which a captured step reads anew each time.
     """
@@ -66,7 +67,7 @@ def draw_shares(rows: int, recipe: Recipe, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.maximum(share, 1 - share).astype(np.float32))
 
 
-def targets_of(faces: Faces, chosen: torch.Tensor, classes: int, recipe: Recipe) -> torch.Tensor:
+def targets_of(faces: Faces, chosen: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     """Return what the rows are to be taken for before mixup and smoothing.
 
     Returns
@@ -77,7 +78,7 @@ def targets_of(faces: Faces, chosen: torch.Tensor, classes: int, recipe: Recipe)
     labels = faces.labels[chosen]
     if not recipe.mixup and faces.targets is None:
         return labels
-    hard = functional.one_hot(labels, classes).float()
+    hard = functional.one_hot(labels, faces.classes).float()
     return hard if faces.targets is None else torch.lerp(hard, faces.targets[chosen], recipe.soft_labels)
 
 
@@ -98,6 +99,8 @@ class Training:
     device : Device
     epochs : int
         Passes over ``rows`` that there will be; the schedule runs over all.
+    objective : Objective, optional
+        On the device; without one, the mean cross-entropy.
 
     Attributes
     ----------
@@ -107,11 +110,21 @@ class Training:
         Whether the network itself draws random numbers (dropout).
     """
 
-    def __init__(self, model: nn.Module, faces: Faces, rows: torch.Tensor, recipe: Recipe, device: Device, epochs: int):
+    def __init__(
+        self,
+        model: nn.Module,
+        faces: Faces,
+        rows: torch.Tensor,
+        recipe: Recipe,
+        device: Device,
+        epochs: int,
+        objective: Objective | None = None,
+    ):
         self.model, self.faces, self.rows, self.recipe = model, faces, rows, recipe
         self.device, self.epochs = device, epochs
+        self.objective = objective or Objective(RowLoss(recipe.label_smoothing))
         self.batch, self.steps = steps_of(len(rows), recipe)
-        self.optimizer = make_optimizer(model, recipe)
+        self.optimizer = make_optimizer(nn.ModuleList([model, self.objective]), recipe)
         self.average = Average(model, recipe.average) if recipe.average else None
         place = rows.device
         self.drawn: dict[str, torch.Tensor] = {}
@@ -121,16 +134,24 @@ class Training:
         self.loss_sum = torch.zeros((), device=place)
         self.correct = torch.zeros((), dtype=torch.int64, device=place)
         self.generator_state = torch.empty(0)
-        self.random = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in model.modules())
+        parts = [*model.modules(), *self.objective.modules()]
+        self.random = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in parts)
 
     @property
     def evaluated(self) -> nn.Module:
         """The network that is evaluated, kept and used for predictions."""
         return self.model if self.average is None else self.average.model
 
-    def begin(self, epoch: int, streams: Callable[[str], int]) -> None:
-        """Prepare an epoch, counted from 1; ``streams`` gives the seed of a random stream by name."""
+    def begin(self, epoch: int, streams: Callable[[str], int]) -> bool:
+        """Prepare an epoch, counted from 1; ``streams`` gives the seed of a random stream by name.
+
+        Returns
+        -------
+        bool
+            Whether the epoch's steps are others than those before it, so that a captured step does not stand for them.
+        """
         self.model.train()
+        self.objective.train()
         rows = len(self.rows)
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(streams("order")))
         first = (epoch - 1) * self.steps
@@ -150,6 +171,7 @@ class Training:
         self.done.fill_(first)
         self.generator_state = torch.Generator(self.device.place).manual_seed(streams("network")).get_state()
         self.faces.follow(self.drawn["order"], self.batch)
+        return self.objective.begin(epoch, self.epochs)
 
     @contextmanager
     def randomness(self) -> Iterator[None]:
@@ -175,12 +197,13 @@ class Training:
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"].copy_(self.drawn["rates"][self.position])
-        with self.device.autocast():
-            scores = self.model(pictures)
-        targets = targets_of(self.faces, chosen, scores.shape[1], self.recipe)
+        targets = targets_of(self.faces, chosen, self.recipe)
         if shares is not None:
             targets = mix(targets, shares)
-        loss = functional.cross_entropy(scores.float(), targets, label_smoothing=self.recipe.label_smoothing)
+        labels, weights = self.faces.labels[chosen], self.faces.weights
+        groups = {name: codes[chosen] for name, codes in self.faces.groups.items()}
+        batch = Batch(pictures, targets, labels, groups, None if weights is None else weights[chosen])
+        scores, loss = self.objective(self.model, batch, self.device)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.recipe.clip:
@@ -189,7 +212,7 @@ class Training:
         if self.average is not None:
             self.average.follow(self.done)
         self.loss_sum += loss.detach()
-        self.correct += (scores.detach().argmax(1) == self.faces.labels[chosen]).sum()
+        self.correct += (scores.detach().argmax(1) == labels).sum()
         self.position += 1
         self.done += 1
 
@@ -203,6 +226,7 @@ class Training:
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return every tensor that training changes, by name; restoring them restores the training."""
         found = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        found |= {f"objective/{name}": value for name, value in self.objective.state_dict().items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer/{index}/{key}": value for key, value in state.items() if value is not None}
         if self.average is not None:

@@ -15,6 +15,7 @@ from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
 from fergap.training.folds import roles, split_once, wide_groups
+from fergap.training.groups import CLASS, groups_of, named_by
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
 from fergap.training.pool import train_units
@@ -46,7 +47,9 @@ def make_tasks(
     classes = tuple(sorted(faces["label"].unique()))
     build(arm["network"], len(classes))
     labels = faces["label"].map({c: i for i, c in enumerate(classes)}).to_numpy(np.int64)
-    groups = wide_groups(people, faces["image_id"])
+    people_groups = wide_groups(people, faces["image_id"])
+    groups = people_groups.assign(**{CLASS: faces["label"].to_numpy(object)})
+    compared = {name: groups_of(groups, name, f"arms: {arm['name']}: by") for name in named_by(arm)}
     about = {
         "arm": arm,
         "recipe": job["recipe"],
@@ -58,6 +61,7 @@ def make_tasks(
         "classes": classes,
         "pixels": sha256(np.ascontiguousarray(tables.load_pixels(pixels, faces["row"]))).hexdigest(),
         "labels": sha256(labels.tobytes()).hexdigest(),
+        "groups": {name: sha256(of.codes.tobytes()).hexdigest() for name, of in compared.items()},
         "device": device,
         "torch": torch.__version__,
         "source": _source(),
@@ -73,7 +77,7 @@ def make_tasks(
             role = roles(faces, people, folds, seed, repeat, fold, validation=cut, keep_together=keep)
         before = np.flatnonzero(role == "train")
         after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
-        counts = composition(before, after, groups)
+        counts = composition(before, after, people_groups)
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
         owner = {"unit": unit, "roles": "".join(r[0] for r in role), "training": after.tolist()}
         targets = soft_targets(faces, classes, before, **job["scheme"], seed=seed) if job.get("scheme") else None
@@ -100,6 +104,8 @@ def make_tasks(
                 checkpoint=checkpoints / f"{unit_name(unit)}.safetensors",
                 weights=weights,
                 targets=targets,
+                options=arm,
+                groups=compared,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

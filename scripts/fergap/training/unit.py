@@ -1,12 +1,14 @@
 """One unit of work: a network trained on one fold, from its checkpoint if there is one, to its predictions."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
@@ -15,7 +17,9 @@ from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of
 from fergap.training.device import Device
+from fergap.training.groups import Groups
 from fergap.training.loop import Training, evaluate, scores_of
+from fergap.training.objective import Context, Objective, make_objective
 from fergap.training.plan import Unit, unit_name
 from fergap.training.recipe import Recipe, rate
 from fergap.training.weights import save_weights
@@ -54,6 +58,12 @@ class Task:
         (m,) int64 positions 0 … n - 1 to train on, after the interventions.
     targets : numpy.ndarray or None
         (n, classes) float32, the taggers' distributions, where the recipe has soft labels and the faces have votes.
+    options : mapping
+        The arm's entry in the config, for the objective (see :func:`fergap.training.objective.make_objective`).
+    groups : mapping of str to Groups
+        By attribute or combination that the options name.
+    row_weights : numpy.ndarray or None
+        (n,) float32, how much each face counts in training, with mean 1 over ``training``.
     device : Device
     owner : str
         Fingerprint of all of the above.
@@ -81,6 +91,9 @@ class Task:
     checkpoint: Path
     weights: Path
     targets: np.ndarray | None = None
+    options: Mapping = field(default_factory=dict)
+    groups: Mapping[str, Groups] = field(default_factory=dict)
+    row_weights: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -170,21 +183,40 @@ class Run:
     def __init__(self, task: Task, store: Store, voice: Voice, together: int = 1):
         self.task, self.voice, self.together = task, voice, together
         self.started = time.perf_counter()
-        self.faces = faces_of(store, task.labels, np.flatnonzero(task.roles == "train"), task.targets)
-        place = task.device.place
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive(task.seed, *task.streams, "initial"))
-            model = build(task.network, len(task.classes), *store.shape[:2])
+        codes = {name: groups.codes for name, groups in task.groups.items()}
+        present = np.flatnonzero(task.roles == "train")
+        self.faces = faces_of(store, task.labels, present, task.targets, codes, task.row_weights)
+        place, (channels, size) = task.device.place, store.shape[:2]
+        with self._initial("initial"):
+            model = build(task.network, len(task.classes), channels, size)
         model = model.to(place, memory_format=torch.channels_last)
+        with self._initial("objective"):
+            objective = self._objective(model, channels, size).to(place)
         part = {name: np.flatnonzero(task.roles == name) for name in ("validation", "test")} | {"train": task.training}
         self.rows = {name: torch.from_numpy(rows).to(place) for name, rows in part.items()}
-        self.training = Training(model, self.faces, self.rows["train"], task.recipe, task.device, task.epochs)
+        self.training = Training(
+            model, self.faces, self.rows["train"], task.recipe, task.device, task.epochs, objective
+        )
         self.take_step: Callable[[], None] | None = None
         self.measured: dict[str, torch.Tensor] = {}
         self.history: list[dict] = []
         self.chosen, self.spent, self.best = 0, 0.0, {}
         if task.checkpoint.exists():
             self._go_on()
+
+    @contextmanager
+    def _initial(self, name: str) -> Iterator[None]:
+        """Let what is made within take its initial weights from a stream of this task's own."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(derive(self.task.seed, *self.task.streams, name))
+            yield
+
+    def _objective(self, model: nn.Module, channels: int, size: int) -> Objective:
+        task = self.task
+        names = {name: groups.names for name, groups in task.groups.items()}
+        shares = {name: groups.shares(task.training) for name, groups in task.groups.items()}
+        context = Context(len(task.classes), names, shares, task.recipe, model, channels, size)
+        return make_objective(task.options, context)
 
     def _go_on(self) -> None:
         task = self.task
@@ -208,8 +240,8 @@ class Run:
 
     def begin(self) -> None:
         """Prepare the next epoch."""
-        self.training.begin(len(self.history) + 1, self._stream)
-        if self.take_step is None:
+        others = self.training.begin(len(self.history) + 1, self._stream)
+        if self.take_step is None or others:
             self.take_step = self.training.step
             # all replays would share one random stream, so a network with dropout takes its steps one by one
             if self.task.device.kind == "cuda" and not self.training.random:

@@ -1,0 +1,74 @@
+"""The groups of the faces, by attribute and by combination of attributes, as codes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fergap.errors import UserError
+
+CLASS = "class"
+"""What options of an arm call the label, wherever they may name an attribute."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of one attribute or combination.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Sorted; those of a combination are joined by `` × ``.
+    codes : numpy.ndarray
+        (n,) int64, index into ``names``, -1 where unknown.
+    """
+
+    names: tuple[str, ...]
+    codes: np.ndarray
+
+    def shares(self, rows: np.ndarray) -> tuple[float, ...]:
+        """Return each group's share of the rows, positions, whose group is known; zeros where there is none."""
+        counts = np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:]
+        return tuple((counts / max(counts.sum(), 1)).tolist())
+
+
+def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
+    """Return the groups of an attribute, or of a combination such as ``gender*age``.
+
+    Parameters
+    ----------
+    groups : pandas.DataFrame
+        (n, attributes) text, ``unknown`` where there is no group, as :func:`fergap.training.folds.wide_groups` gives
+        it; with the column ``class`` where labels may be named.
+    name : str
+    where : str
+        The place in the config that names it, for the error.
+
+    Raises
+    ------
+    UserError
+        There is no such attribute.
+    """
+    parts = [part.strip() for part in name.split("*")]
+    for part in parts:
+        if part not in groups:
+            raise UserError(f"there is no attribute {part!r}", where=where, expected="one of " + ", ".join(groups))
+    known = (groups[parts] != "unknown").all(axis=1).to_numpy()
+    joined = groups[parts].agg(" × ".join, axis=1).to_numpy(object)
+    names = tuple(sorted(set(joined[known])))
+    place = {text: code for code, text in enumerate(names)}
+    codes = np.array([place[text] if sure else -1 for text, sure in zip(joined, known, strict=True)], np.int64)
+    return Groups(names, codes)
+
+
+def named_by(option: Any) -> list[str]:
+    """Return every attribute or combination that ``by`` names anywhere in an option of an arm, in order, each once."""
+    if isinstance(option, Mapping):
+        own = option.get("by") or []
+        found = [own] if isinstance(own, str) else list(own)
+        for value in option.values():
+            found += named_by(value)
+        return list(dict.fromkeys(found))
+    return []

@@ -36,6 +36,8 @@ rule audit:
         models_compared=update("results/{study}/audit/models_compared.csv"),
         ranking=update("results/{study}/audit/ranking.csv"),
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
+        dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
+        dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

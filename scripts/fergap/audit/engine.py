@@ -18,6 +18,7 @@ from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patt
 from fergap.audit.compared import models_compared
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
+from fergap.audit.dataset_bias import dataset_bias, dataset_shares
 from fergap.audit.effective_size import clustered_gaps
 from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
@@ -70,6 +71,8 @@ NAMES = (
     "models_compared",
     "ranking",
     "not_estimable",
+    "dataset_bias",
+    "dataset_shares",
 )
 
 
@@ -213,6 +216,9 @@ def audit(
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
+    out["dataset_bias"] += dataset_bias(sample, settings)
+    out["dataset_shares"] += dataset_shares(sample, settings)
+    adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 

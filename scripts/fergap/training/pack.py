@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from fergap import tables
+from fergap.models.pretrained import origin
 from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
@@ -44,7 +45,10 @@ def make_tasks(
     """Return the tasks of a job (see :func:`train_pack`) and the composition of their training parts."""
     arm, seed = job["arm"], job["seed"]
     classes = tuple(sorted(faces["label"].unique()))
-    build(arm["network"], len(classes))
+    pictures = tables.load_pixels(pixels, faces["row"])
+    channels = 1 if pictures.ndim == 3 else pictures.shape[1]
+    start = {key: arm[key] for key in ("weights", "tuned") if key in arm}
+    build(arm["network"], len(classes), channels, pictures.shape[-1], **start)
     labels = faces["label"].map({c: i for i, c in enumerate(classes)}).to_numpy(np.int64)
     groups = wide_groups(people, faces["image_id"])
     about = {
@@ -56,7 +60,8 @@ def make_tasks(
         "published": job["published"],
         "seed": seed,
         "classes": classes,
-        "pixels": sha256(np.ascontiguousarray(tables.load_pixels(pixels, faces["row"]))).hexdigest(),
+        "pixels": sha256(np.ascontiguousarray(pictures)).hexdigest(),
+        "start": origin(arm["network"].lower(), arm.get("weights", "none")),
         "labels": sha256(labels.tobytes()).hexdigest(),
         "device": device,
         "torch": torch.__version__,
@@ -100,6 +105,7 @@ def make_tasks(
                 checkpoint=checkpoints / f"{unit_name(unit)}.safetensors",
                 weights=weights,
                 targets=targets,
+                start=start,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

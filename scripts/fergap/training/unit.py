@@ -1,8 +1,8 @@
 """One unit of work: a network trained on one fold, from its checkpoint if there is one, to its predictions."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,8 @@ class Task:
         Fingerprint of all of the above.
     checkpoint, weights : pathlib.Path
         Files to go on from, and to write.
+    start : mapping
+        ``weights`` and ``tuned`` of the arm, where it states them; see :func:`fergap.models.registry.build`.
     """
 
     arm: str
@@ -81,6 +83,7 @@ class Task:
     checkpoint: Path
     weights: Path
     targets: np.ndarray | None = None
+    start: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ class Run:
         place = task.device.place
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(derive(task.seed, *task.streams, "initial"))
-            model = build(task.network, len(task.classes), *store.shape[:2])
+            model = build(task.network, len(task.classes), *store.shape[:2], **task.start)
         model = model.to(place, memory_format=torch.channels_last)
         part = {name: np.flatnonzero(task.roles == name) for name in ("validation", "test")} | {"train": task.training}
         self.rows = {name: torch.from_numpy(rows).to(place) for name, rows in part.items()}
@@ -287,13 +290,14 @@ class Run:
             "test_flip": task.recipe.test_flip,
             "epoch": self.chosen,
         } | dict(zip(("seed", "repeat", "fold"), task.unit, strict=True))
+        about |= {"start": dict(task.start)} if task.start else {}
         save_weights(task.weights / f"{unit_name(task.unit)}.safetensors", self.best, about)
         return Outcome(
             task.unit,
             scores.double().softmax(1).cpu().numpy(),
             self.history,
             self.chosen,
-            parameters(model),
+            parameters(self.training.model),
             flops(model, channels, size),
             self.spent + (time.perf_counter() - self.started) / self.together,
             task.device.peak_memory(),

@@ -157,16 +157,10 @@ def recall_gaps(split: Split, g: int, r: int, classes: tuple[str, ...], head: Ro
 
 def tests(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``tests`` for one arm and attribute, with families but not yet adjusted."""
-    family = "intersection" if "*" in split.attribute else "gap"
     for g, r, head in pairs(arm, split, settings):
-        first = head | {"test": PRIMARY_TEST, "family": family, "primary": 1}
+        yield primary_test(split, g, r, head)
         if head["status"] != "ok":
-            yield first
             continue
-        exact = exact_conditional(split.strata(g, r))
-        if math.isnan(exact.p_value):
-            first["status"] = "not estimable: no class that both groups have"
-        yield first | exact._asdict()
         table = two_by_two(*answers(split, g, r))
         yield head | {"test": "chi-square", "primary": 0} | chi_square(table)._asdict()
         if small_cells(*answers(split, g, r)):
@@ -186,6 +180,17 @@ def tests(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) 
             name, test = ("chi-square", chi_square) if least_expected(table) >= 5 else ("fisher", fisher)
             result: Test = test(table)
             yield row | {"test": name} | result._asdict()
+
+
+def primary_test(split: Split, g: int, r: int, head: Row) -> Row:
+    """Return the row of ``tests`` that a pair's verdict rests on, with its family but not yet adjusted."""
+    row = head | {"test": PRIMARY_TEST, "family": "intersection" if "*" in split.attribute else "gap", "primary": 1}
+    if row["status"] == "ok":
+        exact = exact_conditional(split.strata(g, r))
+        row |= exact._asdict()
+        if math.isnan(exact.p_value):
+            row["status"] = "not estimable: no class that both groups have"
+    return row
 
 
 def effects(arm: str, split: Split, settings: Settings) -> Iterator[Row]:

@@ -69,6 +69,18 @@ def estimate(row: object, signed: bool = True, shown: str = "estimate") -> str:
     return f"{text} {interval(row.ci_low, row.ci_high)}" if pd.notna(row.ci_low) else text
 
 
+def key_of(row: object) -> dict[str, str]:
+    """Return what names an arm's pair of groups in every table of the audit."""
+    return {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+
+
+def of_pair(table: pd.DataFrame, row: object) -> pd.DataFrame:
+    """Return the rows of ``table`` on the arm's pair of groups that ``row`` is about."""
+    for column, value in key_of(row).items():
+        table = table[table[column] == value]
+    return table
+
+
 def find(table: pd.DataFrame, **values: object) -> object | None:
     """Return the first row of ``table`` with these values as a named tuple, or None."""
     for column, value in values.items():

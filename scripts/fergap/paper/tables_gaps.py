@@ -1,6 +1,6 @@
 """Tables of the gaps: estimates, tests, sizes of effect, every two groups, replicates."""
 
-from fergap.paper.cells import any_few, estimate, faces, find, heading, pair, ratio, sizes
+from fergap.paper.cells import any_few, estimate, faces, find, heading, key_of, pair, ratio, sizes
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, fixed, interval, missing, p_value, points
 from fergap.paper.results import Results
@@ -10,7 +10,7 @@ def gaps(results: Results) -> str:
     """Return every gap with its interval, beside it the gap adjusted for class mix, and the verdict."""
     rows, adjusted, verdicts, cells = results.gaps(), results.adjusted_gaps(), results.verdicts(), []
     for row in rows.itertuples(index=False):
-        key = {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+        key = key_of(row)
         other, said = find(adjusted, **key), find(verdicts[verdicts["contrast"].isna()], **key)
         n = sizes(row)
         cells.append(
@@ -32,7 +32,7 @@ def tests(results: Results) -> str:
     """Return the tests behind each verdict: p, adjusted p, equivalence, and what the sample could have shown."""
     verdicts, equivalence, cells = results.verdicts(), results.table("equivalence"), []
     for row in verdicts[verdicts["contrast"].isna()].itertuples(index=False):
-        key = {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+        key = key_of(row)
         n = sizes(row)
         same = find(equivalence, **key)
         cells.append(
@@ -78,7 +78,7 @@ def effects(results: Results) -> str:
     """Return each gap as other sizes of effect: ratios of right and wrong answers, Cohen's h, extra misread faces."""
     table, cells = results.table("effects"), []
     for row in results.gaps().itertuples():
-        key = {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+        key = key_of(row)
         shown = {e: find(table, effect=e, **key) for e in ("risk_ratio", "error_ratio", "cohen_h")}
         ratios = [ratio(shown[e]) for e in ("risk_ratio", "error_ratio")]
         h = shown["cohen_h"]

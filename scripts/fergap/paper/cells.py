@@ -19,8 +19,10 @@ def whole_name(attribute: str, group: str) -> str:
 
 
 def pair(row: object) -> str:
-    """Return a pair of groups as ``child − adult``."""
-    return f"{group_name(row.group)}\N{NO-BREAK SPACE}{MINUS}\N{NO-BREAK SPACE}{group_name(row.reference)}"
+    """Return a pair of groups as ``child − adult``; one of combinations may break after its minus sign."""
+    sides = [group_name(g).replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}") for g in (row.group, row.reference)]
+    after = " " if "×" in sides[0] else "\N{NO-BREAK SPACE}"
+    return f"{sides[0]}\N{NO-BREAK SPACE}{MINUS}{after}{sides[1]}"
 
 
 def sizes(row: object) -> str:

@@ -213,7 +213,7 @@ def montage(results: Results) -> Figure:
                 face = pixels[row]
                 shown = face if face.ndim == 2 else face.mean(axis=0)
                 board[i * side : (i + 1) * side, j * side : (j + 1) * side] = shown
-        figure = new_figure(0.4 + 14.0 * len(results.classes) / FACES_SHOWN)
+        figure = new_figure(0.4 + 13.2 * len(results.classes) / FACES_SHOWN)
         axes = figure.subplots()
         axes.imshow(board, cmap="gray", vmin=0, vmax=255, interpolation="none")
         axes.set_yticks([side * (i + 0.5) for i in range(len(results.classes))], results.classes)

@@ -38,7 +38,8 @@ def gap_forest(results: Results) -> Figure:
     """Draw every gap of every arm with its interval against the declared margin, shaded."""
     with sheet():
         lines, blocks = forest_lines(results)
-        figure = new_figure(rows_height(len(lines), blocks))
+        several = len({line[3] for line in lines}) > 1
+        figure = new_figure(rows_height(len(lines) + blocks * several, blocks))
         forest(figure.subplots(), results, lines)
         return figure
 
@@ -50,13 +51,19 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
     arms = list(dict.fromkeys(line[3] for line in lines))
     shade_margin(axes, results)
     ticks, labels, smallest_gaps, y = [], [], [], 0.0
+    several = len(arms) > 1
     verdicts = results.verdicts()
     verdicts = verdicts[verdicts["contrast"].isna()]
     detectable = verdicts.set_index(["attribute", "group", "reference", "arm"])["minimum_detectable_gap"].to_dict()
     indexed = gaps.set_index(["attribute", "group", "reference", "arm"])
     for i, (attribute, group, reference, arm) in enumerate(lines):
-        if i and lines[i - 1][:3] != (attribute, group, reference):
-            y += 0.5
+        pair = f"{label(group)} {MINUS} {label(reference)}"
+        if not i or lines[i - 1][:3] != (attribute, group, reference):
+            y += 0.5 if i else 0
+            if several:
+                ticks.append(y)
+                labels.append(pair)
+                y += 0.9
         look = style.get((attribute, group), Look(INK, "o"))
         row = (
             indexed.loc[(attribute, group, reference, arm)]
@@ -64,11 +71,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
             else None
         )
         ticks.append(y)
-        labels.append(
-            f"{label(group)} {MINUS} {label(reference)}, {arm}"
-            if len(arms) > 1
-            else f"{label(group)} {MINUS} {label(reference)}"
-        )
+        labels.append(f"    {arm}" if several else pair)
         if row is None or pd.isna(row["estimate"]):
             aside(axes, y, "not estimable" if row is None else told(str(row["status"])), FAINT)
         else:
@@ -81,7 +84,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
                     linewidth=1.6,
                     solid_capstyle="butt",
                 )
-            fill = "white" if arms.index(arm) == 0 and len(arms) > 1 else look.colour
+            fill = "white" if arms.index(arm) == 0 and several else look.colour
             axes.plot(
                 100 * row["estimate"],
                 y,
@@ -97,6 +100,9 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
             aside(axes, y, f"{with_interval(row['estimate'], row['ci_low'], row['ci_high'])}  ({sizes})")
         y += 1
     rows_axis(axes, labels, ticks)
+    if several:  # each pair of groups heads its arms
+        for text in axes.get_yticklabels():
+            text.set_fontweight("normal" if text.get_text().startswith(" ") else "bold")
     left, right = axes.get_xlim()
     reach = max(abs(left), abs(right), 1.25 * margin)
     axes.set_xlim(-reach, reach)

@@ -8,6 +8,7 @@ from fergap.paper.markdown import listing, name, prose
 from fergap.paper.numbers import count, fixed, missing, p_value, percent, points, with_interval
 from fergap.paper.results import Results
 from fergap.paper.tables_classes import MAX_T, largest_models
+from fergap.paper.tables_gaps import much_smaller
 
 MOST_NAMED = 6  # of a list in a sentence; the table holds the rest
 
@@ -177,9 +178,8 @@ def combinations(results: Results) -> str:
 
 def size_matched(results: Results) -> str:
     """Say how much of each gap in macro F1 is size alone."""
-    table, parts = results.table("size_matched"), []
-    rows = of_arms(results, table[(table["metric"] == "f1") & (table["status"] == "ok")])
-    for row in rows.itertuples():
+    parts = []
+    for row in of_arms(results, much_smaller(results)).itertuples():
         size = results.cite(points(row.gap - row.gap_matched), "size_matched", row, "gap, gap_matched")
         whole = results.cite(points(row.gap), "size_matched", row, "gap")
         parts.append(f"{size} of {whole} points for {pair(row)} under {prose(row.arm)}")

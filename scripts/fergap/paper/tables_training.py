@@ -4,6 +4,7 @@ from fergap.paper import methods
 from fergap.paper.cells import faces
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, percent
+from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 
 
@@ -38,7 +39,7 @@ def composition(results: Results) -> str:
 
 def recipe(results: Results, settings: dict[str, str], published: dict | None = None) -> str:
     """Return the training settings, with the published study's beside them where there is one."""
-    printed = methods.worded(published["recipe"] | published["augmentation"]) if published else {}
+    printed = worded(published["recipe"] | published["augmentation"]) if published else {}
     cells = []
     for setting, value in settings.items():
         beside = [name(printed.get(setting, MISSING))] if published else []

@@ -5,7 +5,6 @@ Runs in Snakemake's own interpreter: nothing beyond the standard library and wha
 
 import ast
 import copy
-import difflib
 import itertools
 import math
 import unicodedata
@@ -16,12 +15,11 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import UserError
+from fergap.errors import SHOWN, UserError, near, shown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
-from fergap.training.plan import expanded, external_arms
+from fergap.training.plan import expanded, external_arms, given_weights
 
-SHOWN = 200  # characters of a value that a message repeats
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 TYPES = {
@@ -33,18 +31,6 @@ TYPES = {
     "null": "null",
     "boolean": "true or false",
 }
-
-
-def near(word: str, allowed: list[str]) -> str:
-    """Return a question after the nearest allowed spelling, empty where none is near."""
-    close = difflib.get_close_matches(word, allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it, on one line and not too long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
 
 
 def allowed_values(schema: dict) -> str:
@@ -132,7 +118,7 @@ def told(error: ValidationError) -> UserError:
         problem = f"{shown(error.instance)} is not allowed"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
-        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance)[:SHOWN], allowed)}"
+        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance), allowed)}"
     return UserError(problem, where=f"config: {path or 'the file'}", expected=expected)
 
 
@@ -185,7 +171,7 @@ def odd_values(config: dict) -> Iterator[UserError]:
 def unknown(where: str, name: str, allowed: list[str]) -> UserError:
     """Return the error for a name that is not among those allowed."""
     return UserError(
-        f"{shown(name)} is not known{near(name[:SHOWN], allowed)}",
+        f"{shown(name)} is not known{near(name, allowed)}",
         where=f"config: {where}",
         expected="one of " + ", ".join(allowed),
     )
@@ -264,6 +250,25 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
 
 
+def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm's network, its weights and its pictures."""
+    if error := networks.too_small(arm["network"], size, f"{where}.network"):
+        yield error
+    for key in ("weights", "tuned"):
+        if key in arm and arm["network"].lower() not in networks.PRETRAINED:
+            yield UserError(
+                f"{key} has no meaning for {arm['network']}",
+                where=f"{where}.{key}",
+                expected=f"network: {', '.join(networks.PRETRAINED)}",
+            )
+    if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
+        yield UserError(
+            f"{arm['tuned']} of a network that knows nothing",
+            where=f"{where}.tuned",
+            fix="set weights: imagenet or a file, or tuned: all",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -283,7 +288,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "oversample", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -293,12 +298,9 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
         if "network" in arm and not networks.is_known(arm["network"]):
-            yield UserError(
-                f"there is no network {shown(arm['network'])}"
-                + near(arm["network"][:SHOWN].lower(), [*networks.NAMED, *networks.EXAMPLES]),
-                where=f"config: {where}.network",
-                expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
-            )
+            yield networks.unknown(arm["network"], f"config: {where}.network")
+        elif "network" in arm:
+            yield from network_faults(arm, faces["size"], f"config: {where}")
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
@@ -452,5 +454,7 @@ def check_given_files(config: dict) -> None:
             needed(Path(source["table"]), what, fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
+    for path in given_weights(config).values():
+        needed(Path(path), "weights of the arm's network: a PyTorch state dict (.pth) or safetensors", fix)
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

@@ -333,6 +333,14 @@ TABLES = {
         | {"confidence": OPEN_SHARE}
         | {"validated_group": OPEN_COUNT, "validated_reference": OPEN_COUNT, "method": OPEN_TEXT}
     ),
+    "sensitivity": Table(
+        HEAD
+        | PAIR
+        | {"choice": TEXT, "threshold": OPEN_SHARE, "faces": COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "verdict": TEXT}
+        | {"verdict_differs": Column("integer", missing=True, low=0, high=1)}
+    ),
     "clusters": Table(
         HEAD
         | {"group": TEXT, "reference": OPEN_TEXT, "quantity": TEXT, "n": COUNT, "clusters": COUNT}

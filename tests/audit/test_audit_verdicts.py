@@ -74,7 +74,7 @@ def test_sentences_carry_the_numbers_of_their_row():
     out = study((600, 10, 150, 240), (1600, 20, 20, 360))["verdicts"]
     assert out["sentence"][0] == (
         "With baseline, child faces were recognised 20.0 points less often than adult faces "
-        "(61.0 % against 81.0 %, n 1,000 and 2,000; 95 % CI −23.5 to −16.5; class-stratified exact test, "
+        "(61.0 % against 81.0 %, n 1,000 and 2,000; 95 % CI 16.5 to 23.5; class-stratified exact test, "
         "Holm-adjusted p < 0.001): a gap. "
         "The smallest gap this sample could have shown at 80 % power is 4.4 points."
     )

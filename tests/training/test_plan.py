@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from fergap.errors import UserError
-from fergap.models.registry import STUDY
+from fergap.models.names import PUBLISHED
 from fergap.training.plan import (
     arm_packs,
     check_device,
     expanded,
     external_arms,
+    given_weights,
     job_settings,
     pack_paths,
     packs,
@@ -98,11 +99,25 @@ def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_intervention
     assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
 
 
+def test_a_placebo_starts_from_the_same_weights():
+    start = {"network": "resnet50", "weights": "w.pth", "tuned": "head"}
+    arms = [
+        {"name": "more", "oversample": {"age": "child", "to": "parity"}} | start,
+        {"name": "placebo", "like": "more", "placebo": True},
+        {"name": "fetched", "network": "resnet50", "weights": "imagenet"},
+        {"name": "fresh", "network": "resnet50"},
+    ]
+    config = CONFIG | {"arms": arms}
+    config["arms"] = expanded(config)
+    assert job_settings(config, "placebo", 0)["arm"] == {"name": "placebo"} | start
+    assert given_weights(config) == {"more": "w.pth", "placebo": "w.pth"}
+
+
 def test_a_grid_is_an_arm_for_every_network():
     grid = {"channels": [16, 32], "blocks": [4, 8], "kernels": [3, 5, 7], "split": [0.7, 0.15, 0.15]}
     config = CONFIG | {"training": CONFIG["training"] | {"grid": grid}}
     config["arms"] = expanded(config)
-    assert [arm["name"] for arm in config["arms"][3:]] == STUDY
+    assert [arm["name"] for arm in config["arms"][3:]] == list(PUBLISHED)
     assert expanded(config) == config["arms"]
     assert arm_packs(config, "b16_n8_k5") == [[(1, 0, 0), (5, 0, 0)]]
     assert len(arm_packs(config, "baseline")) == 3

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
-BARE = ("network", "recipe", "epochs", "split")  # what an arm is without its interventions
+BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -37,7 +38,7 @@ def expanded(config: Mapping) -> list[dict]:
         arms.append({k: v for k, v in (taken | arm).items() if k != "like" or not base})
     if grid := config["training"].get("grid"):
         given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
-        names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        names = [family_name(b, n, k) for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
         arms += [{"name": name, "network": name} | given for name in names if name not in named]
     return arms
 
@@ -67,6 +68,12 @@ def trained_arms(config: Mapping) -> list[str]:
 def external_arms(config: Mapping) -> dict[str, str]:
     """Return the arms that bring predictions of their own: name to file."""
     return {arm["name"]: arm["predictions"] for arm in config["arms"] if arm.get("predictions")}
+
+
+def given_weights(config: Mapping) -> dict[str, str]:
+    """Return the arms that start from a file of weights: name to file."""
+    found = {arm["name"]: arm.get("weights", "none") for arm in config["arms"]}
+    return {name: weights for name, weights in found.items() if weights not in ("none", "imagenet")}
 
 
 def pack_paths(config: Mapping, table: str) -> list[str]:

@@ -19,10 +19,13 @@ from jsonschema import Draft202012Validator, ValidationError
 from fergap.errors import UserError
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
-from fergap.training.plan import expanded, external_arms
+from fergap.training.plan import expanded, expanded_contrasts, external_arms
 
 SHOWN = 200  # characters of a value that a message repeats
 MOST_NETWORKS = 100_000  # of one arm
+GROUPED = ("penalty", "group_dro", "adversary")  # an arm's options that name an attribute by the key ``by``
+OPTIONS = ("oversample", "loss", *GROUPED)  # what an arm does in training
+EXCLUSIVE = [("group_dro", "reweight"), ("group_dro", "confidence_weights")]
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 TYPES = {
     "string": "a text",
@@ -235,6 +238,15 @@ def scheme_faults(faces: dict) -> Iterator[UserError]:
                 )
 
 
+def compared(option: dict, path: str) -> Iterator[tuple[str, str]]:
+    """Yield what an option of an arm names by the key ``by``, and where."""
+    for key, value in option.items():
+        if isinstance(value, dict):
+            yield from compared(value, f"{path}.{key}")
+        elif key == "by":
+            yield from ((f"{path}.by", name) for name in ([value] if isinstance(value, str) else value))
+
+
 def attribute_faults(config: dict) -> Iterator[UserError]:
     """Yield attributes of people that nothing else in the configuration knows."""
     audit = config["audit"]
@@ -262,6 +274,13 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
         for name in arm.get("oversample", {}):
             if name != "to" and not from_tables and name not in inferred:
                 yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
+        for key in GROUPED:
+            for path, by in compared(arm.get(key, {}), key):
+                # the label is a group of people's for what weighs rows alone
+                allowed = [*inferred, "class"] if key == "group_dro" else inferred
+                for name in (part.strip() for part in by.split("*")):
+                    if name not in allowed and (not from_tables or name in ("", "class")):
+                        yield unknown(f"arms.{i} ({arm['name']}).{path}", name, allowed)
 
 
 def contradictions(config: dict) -> Iterator[UserError]:
@@ -283,7 +302,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("recipe", "epochs", "placebo", "split", *OPTIONS):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -302,6 +321,13 @@ def contradictions(config: dict) -> Iterator[UserError]:
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
+        for one, other in EXCLUSIVE:
+            if one in arm and other in arm:
+                yield UserError(
+                    f"{one} and {other} both say how much a row counts",
+                    where=f"config: {where}",
+                    fix="give each an arm of its own",
+                )
         if "oversample" in arm:
             attribute = next(k for k in arm["oversample"] if k != "to")
             declared = declared_groups(config).get(attribute)
@@ -374,6 +400,12 @@ def rules_of(schema: Path) -> dict:
     return yaml.safe_load(schema.read_text(encoding="utf-8"))
 
 
+def conforms(config: dict, rules: dict) -> None:
+    """Raise a UserError where a configuration is not what the schema's ``rules`` allow."""
+    if errors := list(Draft202012Validator(rules).iter_errors(config)):
+        raise told(deepest(errors))
+
+
 def checked(config: dict, schema: Path) -> dict:
     """Return the study's configuration with defaults filled in.
 
@@ -392,11 +424,10 @@ def checked(config: dict, schema: Path) -> dict:
     rules = rules_of(schema)
     for error in odd_values(config):
         raise error
-    errors = list(Draft202012Validator(rules).iter_errors(config))
-    if errors:
-        raise told(deepest(errors))
+    conforms(config, rules)
     config = with_defaults(config, copy.deepcopy(rules))
-    config["arms"] = expanded(config)
+    config["audit"]["contrasts"], config["arms"] = expanded_contrasts(config), expanded(config)
+    conforms(config, rules)  # the values of a path
     for error in contradictions(config):
         raise error
     return config

@@ -28,9 +28,13 @@ class Groups:
     names: tuple[str, ...]
     codes: np.ndarray
 
+    def counts(self, rows: np.ndarray) -> tuple[int, ...]:
+        """Return each group's number of rows, positions, where a face may stand several times."""
+        return tuple(np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:].tolist())
+
     def shares(self, rows: np.ndarray) -> tuple[float, ...]:
         """Return each group's share of the rows, positions, whose group is known; zeros where there is none."""
-        counts = np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:]
+        counts = np.array(self.counts(rows))
         return tuple((counts / max(counts.sum(), 1)).tolist())
 
 

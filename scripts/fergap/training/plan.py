@@ -22,24 +22,89 @@ def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> lis
     return [units[i : i + folds_per_job] for i in range(0, len(units), folds_per_job)]
 
 
-def expanded(config: Mapping) -> list[dict]:
-    """Return the config's arms as they are to be trained.
-
-    An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
-    intervention. Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
-    changes nothing.
-    """
+def _alike(config: Mapping) -> list[dict]:
+    """Return the config's arms with the keys of those that they are ``like``."""
     named = {arm["name"]: arm for arm in config["arms"]}
     arms = []
     for arm in config["arms"]:
         base = named.get(arm.get("like"), {})
         taken = {k: v for k, v in base.items() if k in BARE or not arm.get("placebo")}
         arms.append({k: v for k, v in (taken | arm).items() if k != "like" or not base})
+    return arms
+
+
+def _numbers(entry: Mapping, above: str = "") -> list[str]:
+    """Return the dotted keys of an entry's numbers."""
+    found = []
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            found += _numbers(value, f"{above}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append(above + key)
+    return found
+
+
+def _changed(entry: Mapping, keys: list[str], value: float) -> dict:
+    first, *rest = keys
+    return dict(entry) | {first: _changed(entry[first], rest, value) if rest else value}
+
+
+def points(arm: Mapping) -> list[dict]:
+    """Return the arms along an arm's ``path``, one for each value, or the arm alone.
+
+    They are named by the value, with p for the decimal point, as ``fair_0p1`` and ``fair_10``.
+
+    Raises
+    ------
+    UserError
+        The arm has no such number.
+    """
+    if not (path := arm.get("path")):
+        return [dict(arm)]
+    entry = {key: value for key, value in arm.items() if key != "path"}
+    if path["of"] not in _numbers(entry):
+        raise UserError(
+            f"this arm has no number {path['of']!r}",
+            where=f"config: arms ({arm['name']}): path.of",
+            expected="one of " + ", ".join(_numbers(entry)) if _numbers(entry) else "a key such as penalty.….strength",
+        )
+    made = []
+    for value in path["values"]:
+        name = f"{arm['name']}_{value:g}".replace(".", "p").replace("+", "")
+        made.append(_changed(entry, path["of"].split("."), value) | {"name": name})
+    return made
+
+
+def expanded(config: Mapping) -> list[dict]:
+    """Return the config's arms as they are to be trained.
+
+    An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
+    intervention. An arm with a ``path`` becomes one arm for each of its values (see :func:`points`). Behind them stands
+    one arm for each network of ``training.grid``, named after it. Expanding twice changes nothing.
+
+    Raises
+    ------
+    UserError
+        A path leads along a number that its arm does not have.
+    """
+    arms = [point for arm in _alike(config) for point in points(arm)]
     if grid := config["training"].get("grid"):
         given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
         names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        named = {arm["name"] for arm in arms}
         arms += [{"name": name, "network": name} | given for name in names if name not in named]
     return arms
+
+
+def expanded_contrasts(config: Mapping) -> list[dict]:
+    """Return the config's contrasts; one that names an arm with a ``path`` becomes one for each arm along it."""
+    along = {arm["name"]: [point["name"] for point in points(arm)] for arm in _alike(config)}
+    return [
+        contrast | {"before": before, "after": after}
+        for contrast in config["audit"]["contrasts"]
+        for before in along.get(contrast["before"], [contrast["before"]])
+        for after in along.get(contrast["after"], [contrast["after"]])
+    ]
 
 
 def arm_of(config: Mapping, name: str) -> dict:

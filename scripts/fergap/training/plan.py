@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
@@ -37,7 +38,7 @@ def expanded(config: Mapping) -> list[dict]:
         arms.append({k: v for k, v in (taken | arm).items() if k != "like" or not base})
     if grid := config["training"].get("grid"):
         given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
-        names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        names = [family_name(b, n, k) for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
         arms += [{"name": name, "network": name} | given for name in names if name not in named]
     return arms
 

@@ -68,6 +68,19 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             checked(merged(demo, update), schema)
 
 
+def arm(**options: object) -> dict:
+    return {"arms": [{"name": "a", "network": "pyramid"} | options]}
+
+
+def test_options_that_go_together_are_allowed(demo: dict, schema: Path) -> None:
+    more = {"gender*age": "female*child", "within": "class", "to": "parity"}
+    weights = {"reweight": {"by": ["age", "gender*class"]}, "confidence_weights": {"power": 1, "by": "class"}}
+    allowed = arm(composition={"class": "as_found"}, oversample=more, **weights)
+    allowed["audit"] = {"contrasts": []}
+    found = checked(merged(demo, allowed), schema)["arms"][0]["reweight"]
+    assert found == {"by": ["age", "gender*class"], "kind": "inverse_frequency", "power": 1}
+
+
 @pytest.mark.parametrize(
     ("update", "message"),
     [
@@ -104,6 +117,40 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
         (
             {"arms": [{"name": "baseline", "network": "pyramid", "oversample": {"age": "kid", "to": "parity"}}]},
             "oversample.age: 'kid' is not known",
+        ),
+        (arm(composition={"gender": {"female": 0.5, "male": 0.6}}), "composition.gender: {'female': 0.5, 'male': 0.6}"),
+        (arm(composition={"gender": {"femal": 1}}), "composition.gender: 'femal' is not known; did you mean 'female'?"),
+        (arm(composition={"gendr": "as_found"}), "composition: 'gendr' is not known; did you mean 'gender'?"),
+        (arm(composition={"gender": "found"}), "composition.gender: 'found' is not"),
+        (arm(composition={"gender*age": {"female": 1}}), "composition.gender*age: 'female' is no group of gender*age"),
+        (arm(composition={"gender*age": {"female*kid": 1}}), "composition.gender*age: 'kid' is not known"),
+        (
+            arm(composition={"gender*age": "as_found"}, oversample={"age": "child", "to": "parity"}),
+            "arms.0 (a): composition and oversample both decide the shares of age",
+        ),
+        (
+            arm(composition={"age": "as_found"}, undersample={"age*class": "all", "to": "parity"}),
+            "arms.0 (a): composition and undersample both decide the shares of age",
+        ),
+        (
+            arm(oversample={"to": "parity", "within": "class"}),
+            "oversample: {'to': 'parity', 'within': 'class'} names no",
+        ),
+        (arm(oversample={"age": "all", "to": 0.5}), "oversample.to: all groups cannot have a share"),
+        (
+            arm(undersample={"age": "adult", "within": "age*class", "to": 0.5}),
+            "undersample.within: age is what the rows are repeated or left out by",
+        ),
+        (arm(reweight={"by": ["class", "race"]}), "reweight.by: 'race' is not known"),
+        (arm(reweight={"by": "age", "power": 2}), "reweight.power: 2 is greater than the maximum of 1"),
+        (
+            arm(reweight={"by": "age*class", "kind": "reweighing"}),
+            "reweight.by: reweighing makes a group and the class",
+        ),
+        (arm(confidence_weights={"by": "age*age", "power": 1}), "confidence_weights.by: 'age*age' is not allowed"),
+        (
+            {"arms": [{"name": "a", "predictions": "a.csv", "reweight": {"by": "age"}}]},
+            "arms.0 (a): reweight has no meaning beside predictions",
         ),
     ],
 )

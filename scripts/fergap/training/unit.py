@@ -13,6 +13,7 @@ from torch import nn
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
+from fergap.training import weighting  # noqa: F401 - registers an average
 from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of

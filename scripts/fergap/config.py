@@ -5,7 +5,6 @@ Runs in Snakemake's own interpreter: nothing beyond the standard library and wha
 
 import ast
 import copy
-import difflib
 import itertools
 import math
 import unicodedata
@@ -16,16 +15,13 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import UserError
+from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
+from fergap.training.options import option_faults
 from fergap.training.plan import expanded, expanded_contrasts, external_arms
 
-SHOWN = 200  # characters of a value that a message repeats
 MOST_NETWORKS = 100_000  # of one arm
-GROUPED = ("penalty", "group_dro", "adversary")  # an arm's options that name an attribute by the key ``by``
-OPTIONS = ("oversample", "loss", *GROUPED)  # what an arm does in training
-EXCLUSIVE = [("group_dro", "reweight"), ("group_dro", "confidence_weights")]
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 TYPES = {
     "string": "a text",
@@ -36,18 +32,6 @@ TYPES = {
     "null": "null",
     "boolean": "true or false",
 }
-
-
-def near(word: str, allowed: list[str]) -> str:
-    """Return a question after the nearest allowed spelling, empty where none is near."""
-    close = difflib.get_close_matches(word, allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it, on one line and not too long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
 
 
 def allowed_values(schema: dict) -> str:
@@ -135,7 +119,7 @@ def told(error: ValidationError) -> UserError:
         problem = f"{shown(error.instance)} is not allowed"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
-        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance)[:SHOWN], allowed)}"
+        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance), allowed)}"
     return UserError(problem, where=f"config: {path or 'the file'}", expected=expected)
 
 
@@ -146,7 +130,7 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
         inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
         if inner == [error]:
             break
-        error = inner[0]
+        error = max(inner, key=lambda e: len(e.absolute_path))
     return error
 
 
@@ -183,15 +167,6 @@ def odd_values(config: dict) -> Iterator[UserError]:
                     where=where,
                     expected="a text on one line, without white space at its ends and without control characters",
                 )
-
-
-def unknown(where: str, name: str, allowed: list[str]) -> UserError:
-    """Return the error for a name that is not among those allowed."""
-    return UserError(
-        f"{shown(name)} is not known{near(name[:SHOWN], allowed)}",
-        where=f"config: {where}",
-        expected="one of " + ", ".join(allowed),
-    )
 
 
 def rule_faults(where: str, rule: str) -> Iterator[UserError]:
@@ -238,15 +213,6 @@ def scheme_faults(faces: dict) -> Iterator[UserError]:
                 )
 
 
-def compared(option: dict, path: str) -> Iterator[tuple[str, str]]:
-    """Yield what an option of an arm names by the key ``by``, and where."""
-    for key, value in option.items():
-        if isinstance(value, dict):
-            yield from compared(value, f"{path}.{key}")
-        elif key == "by":
-            yield from ((f"{path}.by", name) for name in ([value] if isinstance(value, str) else value))
-
-
 def attribute_faults(config: dict) -> Iterator[UserError]:
     """Yield attributes of people that nothing else in the configuration knows."""
     audit = config["audit"]
@@ -270,17 +236,8 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
         for name in audit[key]:
             if name not in audited:
                 yield unknown(f"audit.{key}.{name}", name, audited)
-    for i, arm in enumerate(config["arms"]):
-        for name in arm.get("oversample", {}):
-            if name != "to" and not from_tables and name not in inferred:
-                yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
-        for key in GROUPED:
-            for path, by in compared(arm.get(key, {}), key):
-                # the label is a group of people's for what weighs rows alone
-                allowed = [*inferred, "class"] if key == "group_dro" else inferred
-                for name in (part.strip() for part in by.split("*")):
-                    if name not in allowed and (not from_tables or name in ("", "class")):
-                        yield unknown(f"arms.{i} ({arm['name']}).{path}", name, allowed)
+    known = None if from_tables else inferred
+    yield from option_faults(config["arms"], known, declared_groups(config))
 
 
 def contradictions(config: dict) -> Iterator[UserError]:
@@ -302,7 +259,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "placebo", "split", *OPTIONS):
+            for key in ("recipe", "epochs", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -312,28 +269,10 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
         if "network" in arm and not networks.is_known(arm["network"]):
-            yield UserError(
-                f"there is no network {shown(arm['network'])}"
-                + near(arm["network"][:SHOWN].lower(), [*networks.NAMED, *networks.EXAMPLES]),
-                where=f"config: {where}.network",
-                expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
-            )
+            yield networks.unknown(arm["network"], f"config: {where}.network")
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
-        for one, other in EXCLUSIVE:
-            if one in arm and other in arm:
-                yield UserError(
-                    f"{one} and {other} both say how much a row counts",
-                    where=f"config: {where}",
-                    fix="give each an arm of its own",
-                )
-        if "oversample" in arm:
-            attribute = next(k for k in arm["oversample"] if k != "to")
-            declared = declared_groups(config).get(attribute)
-            group = arm["oversample"][attribute]
-            if declared and group not in declared:
-                yield unknown(f"{where}.oversample.{attribute}", group, declared)
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
             if contrast[side] not in names:

@@ -11,8 +11,7 @@ import yaml
 from fergap.config import check_written_once, checked
 from fergap.errors import UserError
 from fergap.models import names
-from fergap.models.registry import NETWORKS, STUDY
-from fergap.models.resblock import shape_of
+from fergap.models.registry import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -59,8 +58,8 @@ def sample(schema: dict) -> object:
         return sample(schema["anyOf"][-1])
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
     if kind == "object":
-        # what `by` names must be an attribute
-        return {key: "age" if key == "by" else sample(schema["properties"][key]) for key in schema.get("required", [])}
+        named = {key: sample(schema["properties"][key]) for key in schema.get("required", [])}
+        return named | ({"by": "age"} if "by" in named else {})  # no attribute is called text
     if kind == "array":
         return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in ("integer", "number"):
@@ -174,8 +173,8 @@ def test_a_mistyped_key_is_told_with_the_nearest_spelling(path: tuple) -> None:
     parent = RULES if len(path) == 1 else None
     swapped = key[:-2] + key[-1] + key[-2] if len(key) > 3 and key[-1] != key[-2] else key + "s"
     message = told(study((*path[:-1], swapped), 1))
-    if path[:-1] and path[-2] == "oversample":  # holds attributes of the user's own
-        assert "oversample" in message
+    if path[:-1] and path[-2] in ("oversample", "undersample"):  # hold attributes of the user's own
+        assert path[-2] in message
         return
     assert f"config: {dotted((*path[:-1], swapped))}: there is no such key" in message, (message, parent)
     assert re.search(r"did you mean '\w+'\?", message), message
@@ -300,15 +299,16 @@ def test_a_whole_number_written_with_a_point_is_that_number() -> None:
 
 def test_the_names_of_networks_are_those_of_the_registry() -> None:
     assert set(names.NAMED) == set(NETWORKS)
-    assert list(names.EXAMPLES) == STUDY
-    for name in (
-        *STUDY,
-        "B16_N8_FC2_K5_AP20",
-        "b1_n1_k1",
-        "b0_n1_k1",
-        "b16_n8_k4",
-        "b16_n8_fc2_k5",
-        "b16_n8_k5_ap20",
-        "x",
-    ):
-        assert names.is_known(name) == bool(shape_of(name)), name
+    for name in (*NETWORKS, *names.PUBLISHED, "B16_N8_FC2_K5_AP20", "b1_n1_k1", "PYRAMID"):
+        assert names.is_known(name), name
+    for name in ("b0_n1_k1", "b16_n8_k4", "b16_n8_fc2_k5", "b16_n8_k5_ap20", "b16_n8_k5_", "x"):
+        assert not names.is_known(name), name
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("b16_n8_k5", (16, 8, 5, 2, 20)), ("b32_n2_k3", (32, 2, 3, 1, 20)), ("B4_N8_FC3_K7_AP10", (4, 8, 7, 3, 10))],
+)
+def test_a_name_of_the_family_tells_the_network(name: str, says: tuple[int, ...]) -> None:
+    shape = names.shape_of(name)
+    assert (shape.channels, shape.blocks, shape.kernel, shape.connected, shape.pooled) == says

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from fergap.errors import UserError
-from fergap.models.registry import STUDY, build, flops, parameters
+from fergap.models.names import PUBLISHED
+from fergap.models.registry import build, flops, parameters
 from fergap.models.resblock import AveragePool
 
 
@@ -37,8 +38,8 @@ def test_the_wide_pyramid_by_hand():
 
 
 def test_the_twelve_networks_exist():
-    assert len(STUDY) == 12
-    assert {type(build(name, 4)) for name in STUDY} == {torch.nn.Sequential}
+    assert len(PUBLISHED) == 12
+    assert {type(build(name, 4)) for name in PUBLISHED} == {torch.nn.Sequential}
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_ambiguity_is_that_of_the_group(results):
     assert float(rows["child"][3]) == pytest.approx(faces.loc[own, "ambiguity"].mean(), abs=0.005)
 
 
-@pytest.mark.parametrize("network", ["pyramid", "b16_n8_k5", "B32_N4_FC1_K3_AP20", "b8_n1_k3"])
+@pytest.mark.parametrize("network", ["pyramid", "pyramid_wide", "b16_n8_k5", "B32_N4_FC1_K3_AP20", "b8_n1_k3"])
 @pytest.mark.parametrize(("classes", "size"), [(7, 48), (4, 30)])
 def test_the_layers_hold_the_weights_of_the_network(network, classes, size):
     model = build(network, classes, 1, size)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fergap.errors import UserError
-from fergap.models.registry import STUDY
+from fergap.models.names import PUBLISHED
 from fergap.training.plan import (
     arm_packs,
     check_device,
@@ -103,7 +103,7 @@ def test_a_grid_is_an_arm_for_every_network():
     grid = {"channels": [16, 32], "blocks": [4, 8], "kernels": [3, 5, 7], "split": [0.7, 0.15, 0.15]}
     config = CONFIG | {"training": CONFIG["training"] | {"grid": grid}}
     config["arms"] = expanded(config)
-    assert [arm["name"] for arm in config["arms"][3:]] == STUDY
+    assert [arm["name"] for arm in config["arms"][3:]] == list(PUBLISHED)
     assert expanded(config) == config["arms"]
     assert arm_packs(config, "b16_n8_k5") == [[(1, 0, 0), (5, 0, 0)]]
     assert len(arm_packs(config, "baseline")) == 3

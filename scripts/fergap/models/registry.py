@@ -1,18 +1,16 @@
 """Networks by name."""
 
-import difflib
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fergap.errors import UserError
+from fergap.models.names import shape_of, unknown
 from fergap.models.pyramid import pyramid, pyramid_wide
-from fergap.models.resblock import resblock, shape_of
+from fergap.models.resblock import resblock
 
 NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {"pyramid": pyramid, "pyramid_wide": pyramid_wide}
-STUDY = [f"b{b}_n{n}_k{k}" for b in (16, 32) for n in (4, 8) for k in (3, 5, 7)]
 
 
 def build(name: str, classes: int, channels: int = 1, size: int = 48) -> nn.Module:
@@ -44,12 +42,7 @@ def build(name: str, classes: int, channels: int = 1, size: int = 48) -> nn.Modu
         return builder(classes, channels, size)
     if shape := shape_of(name):
         return resblock(shape, classes, channels, size)
-    near = difflib.get_close_matches(name.lower(), [*NETWORKS, *STUDY], n=1)
-    raise UserError(
-        f"there is no network {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-        where="arms: network",
-        expected=f"{', '.join(NETWORKS)}, or channels, blocks and odd kernel as in b16_n8_k5",
-    )
+    raise unknown(name, "arms: network")
 
 
 def parameters(model: nn.Module) -> int:

@@ -1,7 +1,6 @@
 """Methods in words, from the configuration that was used."""
 
-import re
-
+from fergap.models.names import shape_of
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
@@ -136,14 +135,13 @@ def intervenes(study: dict) -> bool:
 
 def network(given: str) -> str:
     """Return a network in words."""
-    if match := re.fullmatch(r"b(\d+)_n(\d+)(?:_fc\d+)?_k(\d+)(?:_ap(\d+))?", given.lower()):
-        channels, blocks, kernel, pool = match.groups()
+    if shape := shape_of(given):
+        blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected
         return (
             f"{name(given)} is the published study's family of residual networks [@he2016]: {blocks} residual blocks "
-            f"of two {kernel}×{kernel} convolutions with {channels} channels, batch normalisation and ReLU, at full "
-            f"resolution; average pooling to {pool or 20}×{pool or 20}; and {max(1, int(blocks) // 4)} fully "
-            "connected layer"
-            f"{'s' if int(blocks) >= 8 else ''}."
+            f"of two {kernel}×{kernel} convolutions with {shape.channels} channels, batch normalisation and ReLU, at "
+            f"full resolution; average pooling to {pooled}×{pooled}; and {connected} fully connected "
+            f"layer{'s' if connected > 1 else ''}."
         )
     if given.lower() == "pyramid":
         return (

@@ -1,10 +1,9 @@
 """What the tables of arms against arms, of probabilities and of other intervals say in this study."""
 
-import re
-
 import pandas as pd
 
 from fergap.audit.validation import DEPENDENT, INDEPENDENT
+from fergap.models.names import shape_of
 from fergap.paper.cells import any_few, find, pair, whole_name
 from fergap.paper.markdown import name, prose
 from fergap.paper.numbers import count, fixed, interval, missing, percent, points
@@ -41,7 +40,7 @@ def networks(results: Results, arms: str) -> str:
 def printed(results: Results, arms: str) -> bool:
     """Whether a family holds networks of the published study's family."""
     rows = results.table("ranking")
-    return any(re.fullmatch(r"b\d+_n\d+_k\d+", arm) for arm in rows.loc[rows["arms"] == arms, "arm"])
+    return any(shape_of(arm) for arm in rows.loc[rows["arms"] == arms, "arm"])
 
 
 def beyond_placebo(results: Results) -> str:

@@ -91,6 +91,20 @@ def representatives(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first, inverse
 
 
+def cut_off(cells: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the positions of ``count`` rows drawn in the same strata by scikit-learn's ``StratifiedShuffleSplit``.
+
+    Parameters
+    ----------
+    cells : numpy.ndarray
+        (n,) int64 strata, counted from 0, each of two rows or more, as many as there may be rows on either side.
+    seed : int
+        At least 0.
+    """
+    shuffle = StratifiedShuffleSplit(1, test_size=count, random_state=seed % 2**32)
+    return next(shuffle.split(cells, cells))[1]
+
+
 def split_folds(
     faces: pd.DataFrame,
     people: pd.DataFrame,
@@ -204,10 +218,8 @@ def roles(
             expected=f"at least {needed} faces, and two training faces of every class",
             fix="raise folds: validation, or take more faces",
         )
-    shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "validation", repeat, fold) % 2**32)
-    _, cut = next(shuffle.split(cells, cells))
     held = np.zeros(len(first), bool)
-    held[usable[cut]] = True
+    held[usable[cut_off(cells, wanted, derive(seed, "validation", repeat, fold))]] = True
     out[held[inverse]] = "validation"
     return out
 
@@ -253,9 +265,7 @@ def split_once(
         wanted = int(np.ceil(share * len(first)))
         if wanted < cells.max() + 1 or np.bincount(cells).min() < 2 or len(left) - wanted < cells.max() + 1:
             refuse(name, share)
-        shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "split", name) % 2**32)
-        _, cut = next(shuffle.split(cells, cells))
-        part[left[cut]] = name
+        part[left[cut_off(cells, wanted, derive(seed, "split", name))]] = name
     whole, given = part[inverse], faces["label"].to_numpy(object)
     for name, share in zip(ROLES, split, strict=True):
         if set(given[whole == name]) != set(given):  # faces of one set may have different labels

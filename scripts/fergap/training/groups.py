@@ -67,6 +67,38 @@ def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
     return Groups(names, codes)
 
 
+def joined(name: str, group: str) -> str:
+    """Return a group as :attr:`Groups.names` spells it: ``female*child`` of ``gender*age`` is ``female × child``."""
+    return " × ".join(part.strip() for part in group.replace("×", "*").split("*")) if "*" in name else group
+
+
+def member_of(groups: pd.DataFrame, name: str, group: str, where: str) -> tuple[Groups, int]:
+    """Return the groups of an attribute or combination, and the code of one of them.
+
+    Parameters
+    ----------
+    groups, name, where
+        As :func:`groups_of` takes them.
+    group : str
+        Of a combination joined as the attributes are, such as ``female*child``.
+
+    Raises
+    ------
+    UserError
+        No face belongs to the group; the message lists those that there are.
+    """
+    if {part.strip() for part in name.split("*")} <= set(groups):
+        found = groups_of(groups, name, where)
+        if (spelled := joined(name, group)) in found.names:
+            return found, found.names.index(spelled)
+    known = {a: sorted(set(groups[a]) - {"unknown"}) for a in groups}
+    raise UserError(
+        f"no face of {name} {group!r}",
+        where=where,
+        expected="one of " + "; ".join(f"{a}: {', '.join(g)}" for a, g in known.items()),
+    )
+
+
 def named_by(option: Any) -> list[str]:
     """Return every attribute or combination that ``by`` names anywhere in an option of an arm, in order, each once."""
     if isinstance(option, Mapping):

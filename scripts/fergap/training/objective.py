@@ -1,7 +1,7 @@
 """What a training step makes small: each row's loss, how the rows are averaged, and what is added to the average."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -27,6 +27,8 @@ class Batch:
         By attribute or combination: (m,) int64 codes of the faces' groups, -1 where unknown.
     weights : torch.Tensor or None
         (m,) float32 with mean 1 over the training rows.
+    scores : torch.Tensor or None
+        (m, classes) float32, what the network says, without its gradient; None before it was asked.
     """
 
     pictures: torch.Tensor
@@ -34,6 +36,7 @@ class Batch:
     labels: torch.Tensor
     groups: Mapping[str, torch.Tensor] = field(default_factory=dict)
     weights: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class Objective(nn.Module):
         with device.autocast():
             scores = model(batch.pictures)
         scores = scores.float()
+        batch = replace(batch, scores=scores.detach())
         loss = self.average(self.row_loss(scores, batch.targets), batch)
         for penalty in self.penalties:
             loss = loss + penalty(scores, batch)

@@ -1,11 +1,13 @@
 """Which networks are trained, and in which jobs; standard library alone, because the workflow itself calls it."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
@@ -90,7 +92,7 @@ def expanded(config: Mapping) -> list[dict]:
     arms = [point for arm in _alike(config) for point in points(arm)]
     if grid := config["training"].get("grid"):
         given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
-        names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        names = [family_name(b, n, k) for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
         named = {arm["name"] for arm in arms}
         arms += [{"name": name, "network": name} | given for name in names if name not in named]
     return arms
@@ -143,16 +145,32 @@ def pack_paths(config: Mapping, table: str) -> list[str]:
     ]
 
 
+def composed(config: Mapping, entry: Mapping) -> dict:
+    """Return what decides the composition of an arm's training part (see :func:`fergap.training.compositions.compose`).
+
+    Where no size is set, this holds every composition of the study, because all of them have to be had at one size: an
+    arm with another composition may then change the size, and so train the others again.
+    """
+    size = config["training"].get("composition_size")
+    study = {json.dumps(arm["composition"], sort_keys=True) for arm in config["arms"] if arm.get("composition")}
+    return {
+        "shares": entry["composition"],
+        "study": [] if size else [json.loads(text) for text in sorted(study)],
+        "size": size,
+    }
+
+
 def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     """Return what decides the result of one training job, and nothing else of the config.
 
-    So another arm, recipe or seed added to the config trains nothing again.
+    So another arm, recipe or seed added to the config trains nothing again; an arm with another composition may (see
+    :func:`composed`).
 
     Returns
     -------
     dict
-        ``arm`` (without its recipe and epochs), ``units``, ``recipe``, ``scheme`` (what
-        made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
+        ``arm`` (without its recipe and epochs; its composition as :func:`composed` gives it), ``units``, ``recipe``,
+        ``scheme`` (what made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
         ``folds`` (``count``, ``validation``, ``keep_together``, ``split``), ``seed``, ``stream`` (the name under which
         random numbers derive from it) and ``published`` (whether the test part's accuracy is recorded at each epoch);
         plain values throughout.
@@ -160,8 +178,9 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     training, folds = config["training"], config["folds"]
     entry = arm_of(config, arm)
     recipe, epochs = recipe_of(entry, training)
+    own = {key: value for key, value in entry.items() if key not in ("recipe", "epochs", "split", "placebo")}
     return {
-        "arm": {key: value for key, value in entry.items() if key not in ("recipe", "epochs", "split", "placebo")},
+        "arm": own | ({"composition": composed(config, entry)} if entry.get("composition") else {}),
         "units": arm_packs(config, arm)[pack],
         "recipe": asdict(recipe),
         "scheme": scheme_of(config["faces"]) if recipe.soft_labels else None,

@@ -13,7 +13,7 @@ from torch import nn
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
-from fergap.training import adversary, losses, penalties, robust_average  # noqa: F401, each registers its options
+from fergap.training import adversary, losses, penalties, robust_average, weighting  # noqa: F401 - register options
 from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of

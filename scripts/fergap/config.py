@@ -15,10 +15,11 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import SHOWN, UserError, near, shown
+from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
-from fergap.training.plan import expanded, external_arms, given_weights
+from fergap.training.options import option_faults
+from fergap.training.plan import expanded, expanded_contrasts, external_arms, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -129,7 +130,7 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
         inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
         if inner == [error]:
             break
-        error = inner[0]
+        error = max(inner, key=lambda e: len(e.absolute_path))
     return error
 
 
@@ -166,15 +167,6 @@ def odd_values(config: dict) -> Iterator[UserError]:
                     where=where,
                     expected="a text on one line, without white space at its ends and without control characters",
                 )
-
-
-def unknown(where: str, name: str, allowed: list[str]) -> UserError:
-    """Return the error for a name that is not among those allowed."""
-    return UserError(
-        f"{shown(name)} is not known{near(name, allowed)}",
-        where=f"config: {where}",
-        expected="one of " + ", ".join(allowed),
-    )
 
 
 def rule_faults(where: str, rule: str) -> Iterator[UserError]:
@@ -244,10 +236,8 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
         for name in audit[key]:
             if name not in audited:
                 yield unknown(f"audit.{key}.{name}", name, audited)
-    for i, arm in enumerate(config["arms"]):
-        for name in arm.get("oversample", {}):
-            if name != "to" and not from_tables and name not in inferred:
-                yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
+    known = None if from_tables else inferred
+    yield from option_faults(config["arms"], known, declared_groups(config))
 
 
 def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
@@ -288,7 +278,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("weights", "tuned", "recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -304,12 +294,6 @@ def contradictions(config: dict) -> Iterator[UserError]:
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
-        if "oversample" in arm:
-            attribute = next(k for k in arm["oversample"] if k != "to")
-            declared = declared_groups(config).get(attribute)
-            group = arm["oversample"][attribute]
-            if declared and group not in declared:
-                yield unknown(f"{where}.oversample.{attribute}", group, declared)
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
             if contrast[side] not in names:
@@ -376,6 +360,12 @@ def rules_of(schema: Path) -> dict:
     return yaml.safe_load(schema.read_text(encoding="utf-8"))
 
 
+def conforms(config: dict, rules: dict) -> None:
+    """Raise a UserError where a configuration is not what the schema's ``rules`` allow."""
+    if errors := list(Draft202012Validator(rules).iter_errors(config)):
+        raise told(deepest(errors))
+
+
 def checked(config: dict, schema: Path) -> dict:
     """Return the study's configuration with defaults filled in.
 
@@ -394,11 +384,10 @@ def checked(config: dict, schema: Path) -> dict:
     rules = rules_of(schema)
     for error in odd_values(config):
         raise error
-    errors = list(Draft202012Validator(rules).iter_errors(config))
-    if errors:
-        raise told(deepest(errors))
+    conforms(config, rules)
     config = with_defaults(config, copy.deepcopy(rules))
-    config["arms"] = expanded(config)
+    config["audit"]["contrasts"], config["arms"] = expanded_contrasts(config), expanded(config)
+    conforms(config, rules)  # the values of a path
     for error in contradictions(config):
         raise error
     return config

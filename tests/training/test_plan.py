@@ -10,6 +10,7 @@ from fergap.training.plan import (
     arm_packs,
     check_device,
     expanded,
+    expanded_contrasts,
     external_arms,
     given_weights,
     job_settings,
@@ -166,3 +167,44 @@ def test_what_a_module_imports(module, banned):
     scripts = Path(__file__).parents[2] / "scripts"
     code = f"import sys; sys.path.insert(0, {str(scripts)!r}); import {module}; print(set(sys.modules) & set({banned}))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+PENALTY = {"equalized_odds": {"by": "age", "strength": 1}}
+
+
+def test_a_path_is_an_arm_for_each_value_and_so_are_its_contrasts():
+    arms = [
+        {"name": "baseline", "network": "pyramid"},
+        {
+            "name": "fair",
+            "like": "baseline",
+            "penalty": PENALTY,
+            "path": {"of": "penalty.equalized_odds.strength", "values": [0.1, 10, 1e-7, 1e9]},
+        },
+        {"name": "longer", "network": "pyramid", "epochs": 9, "path": {"of": "epochs", "values": [9]}},
+    ]
+    contrasts = [{"before": "baseline", "after": "fair"}, {"before": "longer", "after": "baseline", "placebo": "none"}]
+    config = CONFIG | {"arms": arms, "audit": {"contrasts": contrasts}}
+    made = expanded(config)
+    names = ["fair_0p1", "fair_10", "fair_1e-07", "fair_1e09"]
+    assert [arm["name"] for arm in made] == ["baseline", *names, "longer_9"]
+    assert [arm["penalty"]["equalized_odds"] for arm in made[1:5]] == [
+        {"by": "age", "strength": value} for value in (0.1, 10, 1e-7, 1e9)
+    ]
+    assert made[5] == {"name": "longer_9", "network": "pyramid", "epochs": 9}
+    assert PENALTY["equalized_odds"]["strength"] == 1
+    compared = expanded_contrasts(config)
+    assert compared == [{"before": "baseline", "after": name} for name in names] + [
+        {"before": "longer_9", "after": "baseline", "placebo": "none"}
+    ]
+    again = config | {"arms": made, "audit": {"contrasts": compared}}
+    assert expanded(again) == made
+    assert expanded_contrasts(again) == compared
+
+
+def test_a_path_along_what_the_arm_does_not_have_is_told():
+    arm = {"name": "fair", "network": "pyramid", "penalty": PENALTY}
+    for of in ("penalty.equalised_odds.strength", "penalty.equalized_odds.by", "name"):
+        config = CONFIG | {"arms": [arm | {"path": {"of": of, "values": [1]}}]}
+        with pytest.raises(UserError, match=r"path\.of: .* no number '.*\n.*one of penalty\.equalized_odds\.strength"):
+            expanded(config)

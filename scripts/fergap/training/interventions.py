@@ -18,7 +18,7 @@ def oversample(rows: np.ndarray, groups: pd.DataFrame, settings: Mapping, genera
     rows : numpy.ndarray
         (m,) positions of the training faces.
     groups : pandas.DataFrame
-        (n, attributes), as :func:`fergap.training.folds.wide_groups` gives it.
+        (n, attributes), as :func:`fergap.training.groups.wide_groups` gives it.
     settings : mapping
         One attribute with its group, such as ``age: child``, and ``to``: ``parity`` (as many rows as the largest other
         known group of the attribute) or the group's share of all rows whose group is known, 0 < share < 1.

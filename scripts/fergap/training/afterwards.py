@@ -263,9 +263,9 @@ def thresholds(
 ) -> tuple[pd.DataFrame, list]:
     """Add an offset for each group and class to the log-probabilities, which moves the classes' thresholds.
 
-    p' = softmax(log p + b); the likeliest class is predicted. The offsets are fitted on validation faces towards
-    ``goal``, a key of ``GOALS``, for each seed, repeat and fold; they have mean 0 over the classes. See
-    :func:`adjusted` for the parameters.
+    p' = softmax(log p + b); the likeliest class is predicted, which needs each face's group to be known. The offsets
+    are fitted on validation faces towards ``goal``, a key of ``GOALS``, for each seed, repeat and fold; they have mean
+    0 over the classes. See :func:`adjusted` for the parameters.
     """
     goal = GOALS[setting["goal"]]
 
@@ -405,8 +405,8 @@ def told(adjustments: pd.DataFrame) -> list[str]:
     shared = shared.drop_duplicates([*UNIT, "attribute", "group", "quantity"])
     units = len(adjustments[UNIT].drop_duplicates())
     return [
-        f"{quantity} of {attribute} {group}: that of all faces in {len(part)} of {units} networks, for it has only "
-        f"{int(part['n'].min())} to {int(part['n'].max())} validation faces there"
+        f"{quantity} of {attribute} {group}: that of all faces in {len(part)} of {units} networks, where it has only "
+        f"{' to '.join(map(str, sorted({int(part['n'].min()), int(part['n'].max())})))} validation faces"
         for (quantity, attribute, group), part in shared.groupby(["quantity", "attribute", "group"], sort=False)
     ]
 

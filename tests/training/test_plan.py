@@ -9,6 +9,9 @@ from fergap.models.names import PUBLISHED
 from fergap.training.plan import (
     arm_packs,
     check_device,
+    derived_arms,
+    derived_paths,
+    derived_settings,
     expanded,
     expanded_contrasts,
     external_arms,
@@ -17,6 +20,7 @@ from fergap.training.plan import (
     pack_paths,
     packs,
     trained_arms,
+    tried,
     unit_label,
 )
 
@@ -114,6 +118,26 @@ def test_a_placebo_starts_from_the_same_weights():
     assert given_weights(config) == {"more": "w.pth", "placebo": "w.pth"}
 
 
+def test_an_arm_made_of_anothers_predictions_trains_nothing():
+    after = {"name": "after", "from": "quick", "temperature": {"by": "age"}, "ensemble": "seeds", "tried": 3}
+    config = CONFIG | {"arms": [*CONFIG["arms"], after]}
+    assert trained_arms(config) == ["baseline", "quick"]
+    assert pack_paths(config, "runs.csv") == pack_paths(CONFIG, "runs.csv")
+    assert pack_paths(config, "runs.csv", ["quick"]) == pack_paths(CONFIG, "runs.csv")[3:]
+    assert derived_arms(config) == {"after": "quick"}
+    assert derived_paths(config, "predictions.parquet") == ["results/s/training/after/predictions.parquet"]
+    assert derived_settings(config, "after") == {k: v for k, v in after.items() if k != "tried"}
+    assert expanded(config | {"arms": [*config["arms"], {"name": "too", "like": "after"}]})[-1] == after | {
+        "name": "too"
+    }
+
+
+def test_how_many_settings_were_tried_is_no_part_of_a_job():
+    config = CONFIG | {"arms": [CONFIG["arms"][0] | {"tried": 12}, *CONFIG["arms"][1:]]}
+    assert job_settings(config, "baseline", 0) == job_settings(CONFIG, "baseline", 0)
+    assert tried(config) == {"baseline": 12, "theirs": 1, "quick": 1}
+
+
 def test_a_grid_is_an_arm_for_every_network():
     grid = {"channels": [16, 32], "blocks": [4, 8], "kernels": [3, 5, 7], "split": [0.7, 0.15, 0.15]}
     config = CONFIG | {"training": CONFIG["training"] | {"grid": grid}}
@@ -161,6 +185,7 @@ def test_labels_count_from_one():
         ("fergap.training.plan", ("numpy", "pandas", "torch")),
         ("fergap.training.collect", ("torch", "sklearn", "fergap.models")),
         ("fergap.training.folds", ("torch",)),
+        ("fergap.training.afterwards", ("torch", "sklearn", "fergap.models")),
     ],
 )
 def test_what_a_module_imports(module, banned):

@@ -118,6 +118,7 @@ def audit(
     duplicates: Mapping[str, Mapping[Any, Any] | pd.Series] | None = None,
     confidence_thresholds: Sequence[float] = CONFIDENCE_THRESHOLDS,
     validation: pd.DataFrame | None = None,
+    tried: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -165,6 +166,8 @@ def audit(
     validation : pandas.DataFrame, optional
         Faces whose true group is known: ``image_id``, ``attribute``, ``truth``, and optionally ``group``, the label,
         by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
+    tried : mapping, optional
+        Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
     seed : int
         Every resample derives from it.
 
@@ -198,7 +201,7 @@ def audit(
             check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
     out["clusters"] += clustering(sample, settings)
-    out["checks"] += checks(sample, settings, out["clusters"])
+    out["checks"] += checks(sample, settings, out["clusters"], tried)
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)

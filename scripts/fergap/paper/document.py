@@ -221,7 +221,8 @@ class Document:
     def published_for(self, arm: str) -> dict | None:
         """Return the published numbers for an arm without an intervention, the one whose folds they print."""
         plain = next(a for a in self.study["arms"] if a["name"] == arm)
-        return self.published if methods.intervention(plain) == "none" else None
+        changed = methods.intervention(plain) != "none" or methods.afterwards(plain)
+        return None if changed else self.published
 
     def ranked(self) -> list[tuple[int, str]]:
         """Return (position, names) of the families of more than two trained arms on the same faces."""

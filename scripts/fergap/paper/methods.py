@@ -105,6 +105,22 @@ def intervention(arm: dict) -> str:
     return "none"
 
 
+def afterwards(arm: dict) -> str:
+    """Return in words what an arm makes of another's predictions; empty for an arm of its own."""
+    if "from" not in arm:
+        return ""
+    done = ["the mean over the seeds"] if arm.get("ensemble") else []
+    for key, what in (("temperature", "a temperature"), ("thresholds", "offsets of the classes")):
+        if (setting := arm.get(key)) is not None:
+            by = f" for each group of {setting['by']}" if setting.get("by") else ""
+            goal = f", {setting['goal'].replace('_', ' ')}" if setting.get("goal") else ""
+            part = (
+                f", at {percent(setting['strength'], 0)} of what was fitted" if setting.get("strength", 1) != 1 else ""
+            )
+            done.append(f"{what}{by}{goal}{part}")
+    return f"from {arm['from']}: {', then '.join(done)}"
+
+
 def placebo(study: dict) -> str:
     """Return what a placebo is, where the study has one."""
     found = [arm["name"] for arm in study["arms"] if arm.get("placebo")]

@@ -38,14 +38,36 @@ class Groups:
         return tuple((counts / max(counts.sum(), 1)).tolist())
 
 
+def wide_groups(people: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
+    """Return each face's group by attribute.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        Table ``people``.
+    image_ids : pandas.Series
+        (n,) ids; a face that ``people`` does not know has no group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, attributes) text, row i for face i; ``unknown`` where there is no group.
+    """
+    wide = {
+        attribute: part.set_index("image_id")["group"].reindex(image_ids).fillna("unknown").to_numpy(object)
+        for attribute, part in people.groupby("attribute")
+    }
+    return pd.DataFrame(wide, index=range(len(image_ids)))
+
+
 def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
     """Return the groups of an attribute, or of a combination such as ``gender*age``.
 
     Parameters
     ----------
     groups : pandas.DataFrame
-        (n, attributes) text, ``unknown`` where there is no group, as :func:`fergap.training.folds.wide_groups` gives
-        it; with the column ``class`` where labels may be named.
+        (n, attributes) text, ``unknown`` where there is no group, as :func:`wide_groups` gives it; with the column
+        ``class`` where labels may be named.
     name : str
     where : str
         The place in the config that names it, for the error.

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
 BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
+AFTER = ("ensemble", "temperature", "thresholds")  # what an arm may make of another's predictions, in this order
+NO_TRAINING = ("recipe", "epochs", "split", "placebo", "tried")  # keys of an arm that its job has elsewhere, or not
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -128,7 +130,23 @@ def arm_packs(config: Mapping, arm: str) -> list[list[Unit]]:
 
 def trained_arms(config: Mapping) -> list[str]:
     """Return the names of the arms that train a network."""
-    return [arm["name"] for arm in config["arms"] if not arm.get("predictions")]
+    return [arm["name"] for arm in config["arms"] if not arm.get("predictions") and not arm.get("from")]
+
+
+def derived_arms(config: Mapping) -> dict[str, str]:
+    """Return the arms that are made of another's predictions: name to the other's name."""
+    return {arm["name"]: arm["from"] for arm in config["arms"] if arm.get("from")}
+
+
+def derived_settings(config: Mapping, arm: str) -> dict:
+    """Return what decides how an arm is made of another's predictions: ``name``, ``from`` and its keys of ``AFTER``."""
+    entry = arm_of(config, arm)
+    return {key: entry[key] for key in ("name", "from", *AFTER) if key in entry}
+
+
+def tried(config: Mapping) -> dict[str, int]:
+    """Return by arm how many settings were tried before its own were taken, as the study declares it."""
+    return {arm["name"]: arm.get("tried", 1) for arm in config["arms"]}
 
 
 def external_arms(config: Mapping) -> dict[str, str]:
@@ -142,11 +160,11 @@ def given_weights(config: Mapping) -> dict[str, str]:
     return {name: weights for name, weights in found.items() if weights not in ("none", "imagenet")}
 
 
-def pack_paths(config: Mapping, table: str) -> list[str]:
-    """Return the path of ``table`` (such as ``history.csv``) in every job of every trained arm."""
+def pack_paths(config: Mapping, table: str, arms: Sequence[str] | None = None) -> list[str]:
+    """Return the path of ``table`` (such as ``history.csv``) in every job of some trained arms, by default of all."""
     return [
         f"results/{config['study']}/training/{arm}/pack_{i}/{table}"
-        for arm in trained_arms(config)
+        for arm in (trained_arms(config) if arms is None else arms)
         for i in range(len(arm_packs(config, arm)))
     ]
 
@@ -164,6 +182,11 @@ def composed(config: Mapping, entry: Mapping) -> dict:
         "study": [] if size else [json.loads(text) for text in sorted(study)],
         "size": size,
     }
+
+
+def derived_paths(config: Mapping, table: str) -> list[str]:
+    """Return the path of ``table`` in every arm that is made of another's predictions."""
+    return [f"results/{config['study']}/training/{arm}/{table}" for arm in derived_arms(config)]
 
 
 def job_settings(config: Mapping, arm: str, pack: int) -> dict:
@@ -184,7 +207,7 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     training, folds = config["training"], config["folds"]
     entry = arm_of(config, arm)
     recipe, epochs = recipe_of(entry, training)
-    own = {key: value for key, value in entry.items() if key not in ("recipe", "epochs", "split", "placebo")}
+    own = {key: value for key, value in entry.items() if key not in NO_TRAINING}
     return {
         "arm": own | ({"composition": composed(config, entry)} if entry.get("composition") else {}),
         "units": arm_packs(config, arm)[pack],

@@ -165,21 +165,32 @@ TUNED = {
 }
 
 
-def transfer(given: str, weights: str, tuned: str) -> str:
-    """Return one of torchvision's networks, and what it starts from, in words."""
+def start(weights: str, tuned: str) -> str:
+    """Return what one of torchvision's networks starts from, in words."""
     task = "ImageNet [@russakovsky2015]" if weights == "imagenet" else "another task, as given"
-    start = "from random weights" if weights == "none" else f"from weights for {task}, {TUNED[tuned]}"
-    return (
-        f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
-        "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
-        f"pictures are shown in all three channels. It starts {start}."
-    )
+    return "from random weights" if weights == "none" else f"from weights for {task}, {TUNED[tuned]}"
 
 
-def network(given: str, weights: str = "none", tuned: str = "all") -> str:
+def starts(arms: list[dict]) -> str:
+    """Return as sentences what the network that these arms share starts from, where it may start from weights."""
+    if arms[0]["network"].lower() not in PUBLISHED:
+        return ""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        found.setdefault(start(arm.get("weights", "none"), arm.get("tuned", "all")), []).append(name(arm["name"]))
+    if len(found) == 1:
+        return f" It starts {next(iter(found))}."
+    return "".join(f" In {listing(named)}, it starts {words}." for words, named in found.items())
+
+
+def network(given: str) -> str:
     """Return a network in words."""
     if given.lower() in PUBLISHED:
-        return transfer(given, weights, tuned)
+        return (
+            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
+            "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
+            "pictures are shown in all three channels."
+        )
     if shape := shape_of(given):
         blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected
         return (
@@ -216,11 +227,12 @@ def network(given: str, weights: str = "none", tuned: str = "all") -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
-    used = dict.fromkeys(
-        (arm["network"], arm.get("weights", "none"), arm.get("tuned", "all")) for arm in arms if arm["name"] in told
-    )
+    used: dict[str, list[dict]] = {}
+    for arm in arms:
+        if arm["name"] in told:
+            used.setdefault(arm["network"], []).append(arm)
     others = dict.fromkeys(arm["network"] for arm in arms if arm["name"] not in told)
-    text = " ".join(network(*given) for given in used)
+    text = " ".join(network(given) + starts(own) for given, own in used.items())
     if others:
         alike = all(shape_of(given) for given in others)
         text += (
@@ -373,6 +385,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     if any(arm.get("predictions") for arm in study["arms"]):
         found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if any(arm.get("weights", "none") not in ("none", "imagenet") for arm in study["arms"]):
+        found.append("Weights to start from were given; that they had not learned these faces cannot be checked here.")
     if results.has("labels"):
         found.append("The labels are what annotators voted; accuracy is agreement with them.")
     return found

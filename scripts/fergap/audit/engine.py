@@ -245,8 +245,9 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
             out["size_matched"] += size_matched(arm, counts, settings)
             out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
             out["not_estimable"] += left_out_of_fairness(arm, counts, sample.classes, settings.minimum_faces)
+    known = {(r["arm"], r["attribute"], r["group"]): r for r in out["clusters"] if r["quantity"] == "gap"}
     for arm in sample.arms.values():
-        out["gaps"] += clustered_gaps(sample, arm, settings)
+        out["gaps"] += clustered_gaps(sample, arm, known, settings)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
     adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")

@@ -277,16 +277,20 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
-    for combined in (False, True):
-        adjust((r for r in out["beyond_placebo"] if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
-    for combined in (False, True):  # combinations of attributes are a family of their own
-        adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(primary)
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":
             out["verdicts"] += change_verdicts(contrast, counts, tested, settings)
+
+
+def adjust_contrasts(rows: Sequence[Row]) -> None:
+    """Adjust each contrast's p values by Holm; combinations of attributes are a family of their own."""
+    for combined in (False, True):
+        adjust((row for row in rows if ("*" in row["attribute"]) == combined), ["contrast"], "holm")
 
 
 def as_table(rows: list[Row], name: str) -> pd.DataFrame:

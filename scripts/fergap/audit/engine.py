@@ -248,8 +248,9 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
             out["size_matched"] += size_matched(arm, counts, settings)
             out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
             out["not_estimable"] += left_out_of_fairness(arm, counts, sample.classes, settings.minimum_faces)
+    known = {(r["arm"], r["attribute"], r["group"]): r for r in out["clusters"] if r["quantity"] == "gap"}
     for arm in sample.arms.values():
-        out["gaps"] += clustered_gaps(sample, arm, settings)
+        out["gaps"] += clustered_gaps(sample, arm, known, settings)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
     adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
@@ -279,16 +280,20 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
-    for combined in (False, True):
-        adjust((r for r in out["beyond_placebo"] if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
-    for combined in (False, True):  # combinations of attributes are a family of their own
-        adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(primary)
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":
             out["verdicts"] += change_verdicts(contrast, counts, tested, settings)
+
+
+def adjust_contrasts(rows: Sequence[Row]) -> None:
+    """Adjust each contrast's p values by Holm; combinations of attributes are a family of their own."""
+    for combined in (False, True):
+        adjust((row for row in rows if ("*" in row["attribute"]) == combined), ["contrast"], "holm")
 
 
 def as_table(rows: list[Row], name: str) -> pd.DataFrame:

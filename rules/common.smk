@@ -20,6 +20,7 @@ from fergap.training.plan import (
     arm_packs,
     check_device,
     external_arms,
+    given_weights,
     job_settings,
     pack_paths,
     trained_arms,
@@ -99,6 +100,11 @@ def people_threads(wildcards):
 def training_job(wildcards):
     """Return what decides the result of one training job."""
     return tell(job_settings, config, wildcards.arm, int(wildcards.pack))
+
+
+def pretrained_weights(wildcards):
+    """Return the file of weights from which an arm starts, if it has one."""
+    return given_weights(config).get(wildcards.arm, [])
 
 
 def training_threads(wildcards):

@@ -27,6 +27,7 @@ rule train_folds:
         pixels="results/{study}/faces/pixels.npy",
         people="results/{study}/people/people.parquet",
         folds="results/{study}/training/folds.parquet",
+        pretrained=pretrained_weights,
     output:
         predictions="results/{study}/training/{arm}/pack_{pack}/predictions.parquet",
         history="results/{study}/training/{arm}/pack_{pack}/history.csv",

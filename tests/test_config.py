@@ -169,3 +169,13 @@ def test_a_missing_validation_table_is_told_before_the_run(demo: dict, schema: P
     table.write_text("image_id,attribute,truth\n")
     check_given_files(config)
     assert checked(merged(demo, {"audit": {}}), schema)["audit"]["validation"] is None
+
+
+def test_weights_that_are_not_there_are_told(demo: dict, schema: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "resnet50.pth"
+    arm = {"name": "tuned", "network": "resnet50", "weights": str(weights), "tuned": "last_block"}
+    config = checked(merged(demo, {"arms": [arm], "audit": {"contrasts": []}}), schema)
+    with pytest.raises(UserError, match=r"resnet50\.pth: there is no such file\n  expected: weights of the arm's"):
+        check_given_files(config)
+    weights.touch()
+    check_given_files(config)

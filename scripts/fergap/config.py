@@ -19,7 +19,7 @@ from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
-from fergap.training.plan import expanded, external_arms
+from fergap.training.plan import expanded, external_arms, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -240,6 +240,25 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
     yield from option_faults(config["arms"], known, declared_groups(config))
 
 
+def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm's network, its weights and its pictures."""
+    if error := networks.too_small(arm["network"], size, f"{where}.network"):
+        yield error
+    for key in ("weights", "tuned"):
+        if key in arm and arm["network"].lower() not in networks.PRETRAINED:
+            yield UserError(
+                f"{key} has no meaning for {arm['network']}",
+                where=f"{where}.{key}",
+                expected=f"network: {', '.join(networks.PRETRAINED)}",
+            )
+    if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
+        yield UserError(
+            f"{arm['tuned']} of a network that knows nothing",
+            where=f"{where}.tuned",
+            fix="set weights: imagenet or a file, or tuned: all",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -259,7 +278,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
             )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "oversample", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -270,6 +289,8 @@ def contradictions(config: dict) -> Iterator[UserError]:
             )
         if "network" in arm and not networks.is_known(arm["network"]):
             yield networks.unknown(arm["network"], f"config: {where}.network")
+        elif "network" in arm:
+            yield from network_faults(arm, faces["size"], f"config: {where}")
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
@@ -417,5 +438,7 @@ def check_given_files(config: dict) -> None:
             needed(Path(source["table"]), what, fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
+    for path in given_weights(config).values():
+        needed(Path(path), "weights of the arm's network: a PyTorch state dict (.pth) or safetensors", fix)
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

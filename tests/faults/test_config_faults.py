@@ -11,6 +11,7 @@ import yaml
 from fergap.config import check_written_once, checked
 from fergap.errors import UserError
 from fergap.models import names
+from fergap.models.pretrained import BACKBONES
 from fergap.models.registry import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +225,7 @@ def scheme(*classes: dict) -> dict:
 
 
 PYRAMID = {"name": "a", "network": "pyramid"}
+RESNET = {"name": "a", "network": "resnet50"}
 
 
 @pytest.mark.parametrize(
@@ -244,6 +246,13 @@ PYRAMID = {"name": "a", "network": "pyramid"}
         (with_arms(PYRAMID | {"oversample": {"agee": "child", "to": "parity"}}), "did you mean 'age'?"),
         (with_arms(PYRAMID | {"network": "pyramd"}), "there is no network 'pyramd'; did you mean 'pyramid'?"),
         (with_arms(PYRAMID | {"network": "b16_n8_k4"}), "there is no network 'b16_n8_k4'; did you mean 'b16_n8_k"),
+        (with_arms(PYRAMID | {"weights": "imagenet"}), "arms.0 (a).weights: weights has no meaning for pyramid"),
+        (with_arms(PYRAMID | {"tuned": "head"}), "arms.0 (a).tuned: tuned has no meaning for pyramid"),
+        (with_arms(RESNET | {"tuned": "head"}), "arms.0 (a).tuned: head of a network that knows nothing"),
+        (with_arms(RESNET | {"weights": "imagenet", "tuned": "haed"}), "did you mean 'head'?"),
+        (with_arms({"name": "a", "predictions": "a.csv", "weights": "imagenet"}), "weights has no meaning beside"),
+        (with_arms(PYRAMID | {"network": "Baseline_CNN"}, faces={"size": 21}),
+         "pictures of 21×21 are too small for Baseline_CNN\n  expected: at least 22×22"),
         (with_arms(PYRAMID, PYRAMID), "two arms have this name"),
         (with_arms({"name": "a"}), "needs either network or predictions"),
         (with_arms(PYRAMID | {"predictions": "a.csv"}), "needs either network or predictions"),
@@ -298,8 +307,9 @@ def test_a_whole_number_written_with_a_point_is_that_number() -> None:
 
 
 def test_the_names_of_networks_are_those_of_the_registry() -> None:
-    assert set(names.NAMED) == set(NETWORKS)
-    for name in (*NETWORKS, *names.PUBLISHED, "B16_N8_FC2_K5_AP20", "b1_n1_k1", "PYRAMID"):
+    assert set(names.PRETRAINED) == set(BACKBONES)
+    assert set(names.NAMED) == {*NETWORKS, *BACKBONES}
+    for name in (*names.NAMED, *names.PUBLISHED, "B16_N8_FC2_K5_AP20", "b1_n1_k1", "PYRAMID"):
         assert names.is_known(name), name
     for name in ("b0_n1_k1", "b16_n8_k4", "b16_n8_fc2_k5", "b16_n8_k5_ap20", "b16_n8_k5_", "x"):
         assert not names.is_known(name), name

@@ -11,6 +11,7 @@ from fergap.training.plan import (
     check_device,
     expanded,
     external_arms,
+    given_weights,
     job_settings,
     pack_paths,
     packs,
@@ -96,6 +97,20 @@ def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_intervention
     assert jobs["placebo"]["stream"] == "placebo placebo"
     assert jobs["placebo"]["arm"] == {"name": "placebo", "network": "pyramid"}
     assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
+
+
+def test_a_placebo_starts_from_the_same_weights():
+    start = {"network": "resnet50", "weights": "w.pth", "tuned": "head"}
+    arms = [
+        {"name": "more", "oversample": {"age": "child", "to": "parity"}} | start,
+        {"name": "placebo", "like": "more", "placebo": True},
+        {"name": "fetched", "network": "resnet50", "weights": "imagenet"},
+        {"name": "fresh", "network": "resnet50"},
+    ]
+    config = CONFIG | {"arms": arms}
+    config["arms"] = expanded(config)
+    assert job_settings(config, "placebo", 0)["arm"] == {"name": "placebo"} | start
+    assert given_weights(config) == {"more": "w.pth", "placebo": "w.pth"}
 
 
 def test_a_grid_is_an_arm_for_every_network():

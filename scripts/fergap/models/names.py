@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 from fergap.errors import UserError, near, shown
 
-NAMED = ("pyramid", "pyramid_wide")
-"""The keys of :data:`fergap.models.registry.NETWORKS`."""
+PRETRAINED = {"resnet50": 32, "densenet121": 32, "mobilenet_v2": 32, "inception_v3": 75}
+"""torchvision's networks, which may start from pretrained weights; the side to which smaller pictures are enlarged."""
+NAMED = ("pyramid", "pyramid_wide", "sequential", "baseline_cnn", *PRETRAINED)
+"""The keys of :data:`fergap.models.registry.NETWORKS`, and those."""
+SMALLEST = {"sequential": 8, "baseline_cnn": 22}
+"""Pixels on a side that a picture must have, where a network does not take every size."""
+TUNED = ("all", "last_block", "head")
+"""What may learn of a pretrained network."""
 FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc([1-9]\d*)_)?k(\d*[13579])(?:_ap([1-9]\d*))?")
 
 
@@ -57,6 +63,16 @@ def shape_of(name: str) -> ResBlockShape | None:
 def is_known(name: str) -> bool:
     """Return whether a network has this name; upper and lower case are the same."""
     return name.lower() in NAMED or shape_of(name) is not None
+
+
+def too_small(name: str, size: int, where: str) -> UserError | None:
+    """Return the error for pictures on which a network cannot look, None where it can."""
+    least = SMALLEST.get(name.lower(), 1)
+    if size >= least:
+        return None
+    return UserError(
+        f"pictures of {size}×{size} are too small for {name}", where=where, expected=f"at least {least}×{least}"
+    )
 
 
 def unknown(name: str, where: str) -> UserError:

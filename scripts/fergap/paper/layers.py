@@ -1,23 +1,10 @@
 """The networks as tables of layers, from their names alone: the paper needs no PyTorch."""
 
-from typing import NamedTuple
+from functools import partial
 
-from fergap.models.names import ResBlockShape, shape_of
-
-
-class Layer(NamedTuple):
-    """One line of the table: what it is, how often in a row, its output (channels, side), its weights together."""
-
-    what: str
-    times: int
-    channels: int
-    side: int
-    weights: int
-
-
-def convolution(before: int, after: int, kernel: int) -> int:
-    """Return the weights of a convolution without bias and of the batch norm after it."""
-    return kernel * kernel * before * after + 2 * after
+from fergap.models.names import PRETRAINED, ResBlockShape, shape_of
+from fergap.paper.backbones import baseline_cnn, sequential, transfer
+from fergap.paper.layer import Layer, convolution
 
 
 def block(before: int, after: int, kernel: int, stride: int = 1) -> int:
@@ -28,8 +15,8 @@ def block(before: int, after: int, kernel: int, stride: int = 1) -> int:
 
 def layers(network: str, classes: int, size: int) -> list[Layer] | None:
     """Return the layers of a network for grey pictures of ``size`` × ``size``; None for a name not known here."""
-    if network.lower() in PLAIN:
-        return PLAIN[network.lower()](classes, size)
+    if network.lower() in NAMED:
+        return NAMED[network.lower()](classes, size)
     shape = shape_of(network)
     return family(shape, classes, size) if shape else None
 
@@ -84,4 +71,9 @@ def family(shape: ResBlockShape, classes: int, size: int) -> list[Layer]:
     return [*found, Layer("fully connected", 1, classes, 1, width * classes + classes)]
 
 
-PLAIN = {"pyramid": pyramid, "pyramid_wide": pyramid_wide}
+NAMED = {
+    "pyramid": pyramid,
+    "pyramid_wide": pyramid_wide,
+    "sequential": sequential,
+    "baseline_cnn": baseline_cnn,
+} | {name: partial(transfer, name) for name in PRETRAINED}

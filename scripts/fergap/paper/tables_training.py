@@ -16,7 +16,7 @@ def arms(results: Results) -> str:
             "predictions of somebody else's model" if arm.get("predictions") else name(arm.get("network", MISSING))
         )
         weights = count(own["parameters"].iloc[0]) if len(own) else MISSING
-        own = [f"{key} {arm[key]}" for key in ("recipe", "epochs") if key in arm]
+        own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
         done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from fergap import tables
+from fergap.models.pretrained import origin
 from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
@@ -46,7 +47,10 @@ def make_tasks(
     """Return the tasks of a job (see :func:`train_pack`) and the composition of their training parts."""
     arm, seed = job["arm"], job["seed"]
     classes = tuple(sorted(faces["label"].unique()))
-    build(arm["network"], len(classes))
+    pictures = tables.load_pixels(pixels, faces["row"])
+    channels = 1 if pictures.ndim == 3 else pictures.shape[1]
+    start = {key: arm[key] for key in ("weights", "tuned") if key in arm}
+    build(arm["network"], len(classes), channels, pictures.shape[-1], **start)
     labels = faces["label"].map({c: i for i, c in enumerate(classes)}).to_numpy(np.int64)
     people_groups = wide_groups(people, faces["image_id"])
     groups = people_groups.assign(**{CLASS: faces["label"].to_numpy(object)})
@@ -60,7 +64,8 @@ def make_tasks(
         "published": job["published"],
         "seed": seed,
         "classes": classes,
-        "pixels": sha256(np.ascontiguousarray(tables.load_pixels(pixels, faces["row"]))).hexdigest(),
+        "pixels": sha256(np.ascontiguousarray(pictures)).hexdigest(),
+        "start": origin(arm["network"].lower(), arm.get("weights", "none")),
         "labels": sha256(labels.tobytes()).hexdigest(),
         "groups": {name: sha256(of.codes.tobytes()).hexdigest() for name, of in compared.items()},
         "device": device,
@@ -109,6 +114,7 @@ def make_tasks(
                 options=arm,
                 groups=compared,
                 row_weights=row_weights(after, groups, weigh, f"arms: {arm['name']}: reweight") if weigh else None,
+                start=start,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

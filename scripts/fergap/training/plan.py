@@ -11,7 +11,7 @@ from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
-BARE = ("network", "recipe", "epochs", "split")  # what an arm is without its interventions
+BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -69,6 +69,12 @@ def trained_arms(config: Mapping) -> list[str]:
 def external_arms(config: Mapping) -> dict[str, str]:
     """Return the arms that bring predictions of their own: name to file."""
     return {arm["name"]: arm["predictions"] for arm in config["arms"] if arm.get("predictions")}
+
+
+def given_weights(config: Mapping) -> dict[str, str]:
+    """Return the arms that start from a file of weights: name to file."""
+    found = {arm["name"]: arm.get("weights", "none") for arm in config["arms"]}
+    return {name: weights for name, weights in found.items() if weights not in ("none", "imagenet")}
 
 
 def pack_paths(config: Mapping, table: str) -> list[str]:

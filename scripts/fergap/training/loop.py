@@ -20,9 +20,7 @@ CHUNK = 512
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer over all weights of a module that learn, one fused step for all.
-
-    Its state is there and empty.
+    """Return the recipe's optimizer over a module's weights that learn, one fused step for all; its state is empty.
 
     Frozen weights are not decayed either. The learning rate is a tensor, which a captured step reads anew each time.
     """

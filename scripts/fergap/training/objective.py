@@ -55,6 +55,8 @@ class Context:
         The network in training, on its device.
     channels, size : int
         Of the pictures.
+    counts : mapping of str to tuple of int
+        By attribute or combination, each group's number of training rows.
     """
 
     classes: int
@@ -64,6 +66,7 @@ class Context:
     model: nn.Module
     channels: int
     size: int
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class RowLoss(nn.Module):
@@ -88,6 +91,9 @@ class Average(nn.Module):
 
 class Penalty(nn.Module):
     """Something that is added to the average; subclasses say what."""
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """Prepare an epoch, counted from 1, of ``epochs``: what changes from epoch to epoch is written in its place."""
 
     def forward(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return () float32, its strength included."""
@@ -115,6 +121,8 @@ class Objective(nn.Module):
 
     def begin(self, epoch: int, epochs: int) -> bool:
         """Prepare an epoch, counted from 1, of ``epochs``; tell whether its steps are others than the last one's."""
+        for penalty in self.penalties:
+            penalty.begin(epoch, epochs)
         return False
 
     def forward(self, model: nn.Module, batch: Batch, device: Device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,8 +7,12 @@ from typing import Any
 from fergap.errors import UserError, shown, unknown
 
 RESAMPLED = ("undersample", "oversample")
-DATA_LEVEL = ("composition", *RESAMPLED, "reweight", "confidence_weights")
-"""Options that say which training faces count, and how much."""
+WEIGHING = ("group_dro", "reweight", "confidence_weights")
+"""Options that say how much each row counts."""
+OF_GROUPS = ("penalty", "adversary")
+"""Options that compare groups of people, which classes are none of."""
+TRAINING = ("composition", *RESAMPLED, *WEIGHING, "loss", *OF_GROUPS)
+"""Options of an arm that trains a network."""
 
 
 def parts_of(name: str) -> list[str]:
@@ -29,7 +33,7 @@ def as_list(by: str | Sequence[str] | None) -> list[str]:
 def option_faults(
     arms: Sequence[Mapping], attributes: Sequence[str] | None, declared: Mapping[str, Sequence[str]]
 ) -> Iterator[UserError]:
-    """Yield what the schema cannot see in the data-level options of the arms.
+    """Yield what the schema cannot see in the options of the arms.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ def option_faults(
     for i, arm in enumerate(arms):
         where = f"arms.{i} ({arm['name']})"
         if "predictions" in arm:
-            for key in DATA_LEVEL:
+            for key in TRAINING:
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         for key in RESAMPLED:
@@ -54,6 +58,14 @@ def option_faults(
         yield from _clashes(arm, where)
         for name, place in _named_by(arm, where):
             yield from _attributes(name, place, attributes)
+        for key in OF_GROUPS:
+            for name, place in _named_by(arm.get(key), f"{where}.{key}"):
+                if "class" in parts_of(name):
+                    yield UserError(
+                        f"{shown(name)} holds the class, which the network shall tell",
+                        where=f"config: {place}",
+                        expected="an attribute of people, or several joined by *",
+                    )
 
 
 def _named_by(option: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -142,6 +154,13 @@ def _composition(
 
 
 def _clashes(arm: Mapping, where: str) -> Iterator[UserError]:
+    for key in WEIGHING[1:]:
+        if "group_dro" in arm and key in arm:
+            yield UserError(
+                f"group_dro and {key} both say how much a row counts",
+                where=f"config: {where}",
+                fix="give each an arm of its own",
+            )
     composed = set(itertools.chain(*map(parts_of, arm.get("composition", {}))))
     for key in RESAMPLED:
         for name in resampled(arm.get(key, {})):

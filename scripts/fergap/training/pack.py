@@ -15,8 +15,8 @@ from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
-from fergap.training.folds import roles, split_once, wide_groups
-from fergap.training.groups import CLASS, groups_of, named_by
+from fergap.training.folds import roles, split_once
+from fergap.training.groups import CLASS, groups_of, named_by, wide_groups
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
 from fergap.training.pool import train_units
@@ -113,8 +113,8 @@ def make_tasks(
                 targets=targets,
                 options=arm,
                 groups=compared,
-                row_weights=row_weights(after, groups, weigh, f"arms: {arm['name']}: reweight") if weigh else None,
                 start=start,
+                row_weights=row_weights(after, groups, weigh, f"arms: {arm['name']}: reweight") if weigh else None,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

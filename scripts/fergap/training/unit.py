@@ -13,7 +13,7 @@ from torch import nn
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
-from fergap.training import weighting  # noqa: F401 - registers an average
+from fergap.training import adversary, losses, penalties, robust_average, weighting  # noqa: F401 - register options
 from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of
@@ -219,7 +219,8 @@ class Run:
         task = self.task
         names = {name: groups.names for name, groups in task.groups.items()}
         shares = {name: groups.shares(task.training) for name, groups in task.groups.items()}
-        context = Context(len(task.classes), names, shares, task.recipe, model, channels, size)
+        counts = {name: groups.counts(task.training) for name, groups in task.groups.items()}
+        context = Context(len(task.classes), names, shares, task.recipe, model, channels, size, counts)
         return make_objective(task.options, context)
 
     def _go_on(self) -> None:

@@ -238,11 +238,6 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 yield unknown(f"audit.{key}.{name}", name, audited)
     known = None if from_tables else inferred
     yield from option_faults(config["arms"], known, declared_groups(config))
-    for i, arm in enumerate(config["arms"]):
-        for key in ("temperature", "thresholds"):
-            for name in (part.strip() for part in arm.get(key, {}).get("by", "age").split("*")):
-                if name == "class" or not name or (not from_tables and name not in inferred):
-                    yield unknown(f"arms.{i} ({arm['name']}).{key}.by", name, inferred)
 
 
 def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:

@@ -10,7 +10,9 @@ RESAMPLED = ("undersample", "oversample")
 WEIGHING = ("group_dro", "reweight", "confidence_weights")
 """Options that say how much each row counts."""
 OF_GROUPS = ("penalty", "adversary")
-"""Options that compare groups of people, which classes are none of."""
+"""Options of training that compare groups of people."""
+OF_PEOPLE = (*OF_GROUPS, "temperature", "thresholds")
+"""Options by groups of people, which classes are none of."""
 TRAINING = ("composition", *RESAMPLED, *WEIGHING, "loss", *OF_GROUPS)
 """Options of an arm that trains a network."""
 
@@ -58,7 +60,7 @@ def option_faults(
         yield from _clashes(arm, where)
         for name, place in _named_by(arm, where):
             yield from _attributes(name, place, attributes)
-        for key in OF_GROUPS:
+        for key in OF_PEOPLE:
             for name, place in _named_by(arm.get(key), f"{where}.{key}"):
                 if "class" in parts_of(name):
                     yield UserError(

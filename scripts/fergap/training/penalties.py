@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import torch
-from torch.nn import functional
 
 from fergap.errors import UserError
 from fergap.training.objective import PENALTIES, Batch, Context, Penalty
@@ -92,7 +91,8 @@ class EqualizedOdds(DemographicParity):
 
     def members(self, batch: Batch, classes: int) -> torch.Tensor:
         """Return the class and group of each row, (m, classes, groups) float32."""
-        return functional.one_hot(batch.labels, classes)[:, :, None] * super().members(batch, classes)
+        labels = batch.labels[:, None] == torch.arange(classes, device=batch.labels.device)
+        return labels[:, :, None] * super().members(batch, classes)
 
 
 def shares_of(by: str, context: Context, option: str) -> tuple[float, ...]:

@@ -264,6 +264,35 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
 
 
+def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
+    """Yield what contradicts an arm's latent alignment."""
+    settings = arm["alignment"]
+    if str(arm.get("network")).lower() not in networks.ALIGNED:
+        yield UserError(
+            f"the network {shown(arm.get('network'))} has no latent to align",
+            where=f"config: {where}.alignment",
+            expected="network: " + ", ".join(networks.ALIGNED),
+        )
+    if not any(settings[key] for key in ("kl", "discriminator", "style")):
+        yield UserError(
+            "kl, discriminator and style are all 0, which leaves the first stage nothing to learn",
+            where=f"config: {where}.alignment",
+            fix="give one of them a strength, or leave out alignment",
+        )
+    if epochs < 2:
+        yield UserError(
+            f"alignment trains in two stages, and epochs is {epochs}",
+            where=f"config: {where}",
+            expected="epochs: at least 2",
+        )
+    if "adversary" in arm:
+        yield UserError(
+            "adversary and alignment exclude each other, because the layers that alignment aligns learn nothing later",
+            where=f"config: {where}",
+            fix="leave out one of them; alignment has a discriminator of its own",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -299,6 +328,8 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 where=f"config: {where}.network",
                 expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
             )
+        if "alignment" in arm:
+            yield from alignment_faults(arm, arm.get("epochs", training["epochs"]), where)
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
@@ -452,5 +483,10 @@ def check_given_files(config: dict) -> None:
             needed(Path(source["table"]), what, fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
+    for arm in config["arms"]:
+        if (features := arm.get("alignment", {}).get("features", "random")) != "random":
+            needed(
+                Path(features), "VGG-16's weights with torchvision's names, as .pth or .safetensors", "or set random"
+            )
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

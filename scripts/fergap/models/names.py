@@ -2,7 +2,9 @@
 
 import re
 
-NAMED = ("pyramid", "pyramid_wide")
+ALIGNED = tuple(f"latent_alignment{wide}{blocks}" for wide in ("", "_wide") for blocks in ("", "_residual"))
+"""Those that the arms' option ``alignment`` trains."""
+NAMED = (*ALIGNED, "pyramid", "pyramid_wide")
 """The keys of :data:`fergap.models.registry.NETWORKS`."""
 FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc[1-9]\d*_)?k(\d*[13579])(?:_ap[1-9]\d*)?")
 """Names of the published study's family, as :func:`fergap.models.resblock.shape_of` reads them."""

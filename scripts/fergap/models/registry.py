@@ -8,10 +8,23 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergap.errors import UserError
+from fergap.models.latent_alignment import (
+    latent_alignment,
+    latent_alignment_residual,
+    latent_alignment_wide,
+    latent_alignment_wide_residual,
+)
 from fergap.models.pyramid import pyramid, pyramid_wide
 from fergap.models.resblock import resblock, shape_of
 
-NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {"pyramid": pyramid, "pyramid_wide": pyramid_wide}
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "latent_alignment": latent_alignment,
+    "latent_alignment_residual": latent_alignment_residual,
+    "latent_alignment_wide": latent_alignment_wide,
+    "latent_alignment_wide_residual": latent_alignment_wide_residual,
+    "pyramid": pyramid,
+    "pyramid_wide": pyramid_wide,
+}
 STUDY = [f"b{b}_n{n}_k{k}" for b in (16, 32) for n in (4, 8) for k in (3, 5, 7)]
 
 

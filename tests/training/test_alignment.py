@@ -15,7 +15,6 @@ from fergap.training.alignment import (
     kl_divergence,
     known_cross_entropy,
     random_features,
-    reverse,
     style_distance,
     vgg16_features,
 )
@@ -90,13 +89,6 @@ def test_gram_matrices_and_their_distance_by_numpy():
     assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_reversal_leaves_values_and_turns_gradients():
-    x = torch.tensor([1.0, -2.0], requires_grad=True)
-    y = reverse(x, 0.5)
-    assert torch.equal(y, x)
-    assert torch.equal(torch.autograd.grad((3 * y).sum(), x)[0], torch.tensor([-1.5, -1.5]))
-
-
 def test_unknown_groups_are_not_guessed():
     scores = torch.tensor([[2.0, 0.0], [0.0, 1.0], [5.0, -5.0]], requires_grad=True)
     loss = known_cross_entropy(scores, torch.tensor([0, 1, -1]))
@@ -108,7 +100,7 @@ def test_unknown_groups_are_not_guessed():
 def gradients(strength, monkeypatch, forward=False):
     model, objective = made(kl=0, style=0, discriminator=strength)
     if forward:
-        monkeypatch.setattr("fergap.training.alignment.reverse", lambda x, strength: x)
+        monkeypatch.setattr("fergap.training.alignment.Reversal.apply", lambda x, strength: x)
     objective(model, batch_of(), CPU)[1].backward()
     monkeypatch.undo()
     return (

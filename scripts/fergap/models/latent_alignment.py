@@ -7,12 +7,9 @@ from torch import nn
 from torch.nn import functional
 
 from fergap.models.mbconv import MBConv
+from fergap.models.names import LATENT_SIDE
 from fergap.models.resblock import ResBlock
 
-WIDTH, WIDE = 16, 32
-"""Channels of the encoder's first convolution, and of the wide networks'."""
-LATENT_SIDE = 16
-"""Largest side of a latent map: pictures of 48 pixels have 12 × 12, of 128 pixels 16 × 16."""
 SPREAD = 10.0
 """The logarithm of a latent's variance stays within ± this, so that its exponential is finite."""
 
@@ -117,7 +114,7 @@ class LatentClassifier(nn.Module):
         (width, side, side), the shape of a picture's latent.
     """
 
-    def __init__(self, classes: int, channels: int, size: int, width: int = WIDTH, residual: bool = False):
+    def __init__(self, classes: int, channels: int, size: int, width: int, residual: bool):
         super().__init__()
         self.latent = (width, *sides(size)[-1:] * 2)
         self.encoder = Encoder(channels, size, width)
@@ -129,23 +126,3 @@ class LatentClassifier(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return the scores of the latents' means, (n, classes)."""
         return self.classifier(self.encoder(pictures)[0])
-
-
-def latent_alignment(classes: int, channels: int, size: int) -> LatentClassifier:
-    """Return the network with three MBConv blocks, for machines without a GPU."""
-    return LatentClassifier(classes, channels, size)
-
-
-def latent_alignment_residual(classes: int, channels: int, size: int) -> LatentClassifier:
-    """Return the network with three residual blocks, for machines without a GPU."""
-    return LatentClassifier(classes, channels, size, residual=True)
-
-
-def latent_alignment_wide(classes: int, channels: int, size: int) -> LatentClassifier:
-    """Return the network with three MBConv blocks and twice the channels."""
-    return LatentClassifier(classes, channels, size, WIDE)
-
-
-def latent_alignment_wide_residual(classes: int, channels: int, size: int) -> LatentClassifier:
-    """Return the network with three residual blocks and twice the channels."""
-    return LatentClassifier(classes, channels, size, WIDE, residual=True)

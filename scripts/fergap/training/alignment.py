@@ -15,6 +15,7 @@ from torch.nn import functional
 from fergap.errors import UserError
 from fergap.models.latent_alignment import Discriminator, Generator
 from fergap.seeds import derive
+from fergap.training.adversary import Reversal
 from fergap.training.device import Device
 from fergap.training.objective import OBJECTIVES, Batch, Context, Objective
 
@@ -62,22 +63,6 @@ def style_distance(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor])
     return sum((gram(a) - gram(b)).square().sum((1, 2)).mean() for a, b in zip(ours, theirs, strict=True))
 
 
-class _Reverse(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, strength: float) -> torch.Tensor:
-        ctx.strength = strength
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return -ctx.strength * gradient, None
-
-
-def reverse(x: torch.Tensor, strength: float) -> torch.Tensor:
-    """Return ``x``; its gradient comes back times ``-strength`` (Ganin et al. 2016)."""
-    return _Reverse.apply(x, strength)
-
-
 class Features(nn.Module):
     """A fixed network whose maps are compared: convolutions of 3×3 with ReLU, in stages.
 
@@ -116,11 +101,11 @@ class Features(nn.Module):
 
 
 def random_features(channels: int) -> Features:
-    """Return three convolutions of 16, 32 and 64 channels with random weights, which keep the variance (He et al. 2015).
+    """Return three convolutions of 16, 32 and 64 channels with random weights that keep the variance.
 
-    Gram matrices of random filters tell textures apart about as well as those of trained ones (Ustyuzhaninov et al.
-    2016), and so do random networks at large for the reconstruction of pictures (He, Wang & Hopcroft 2016). The weights
-    come from PyTorch's global generator.
+    These are the weights of He et al. 2015, from PyTorch's global generator. Gram matrices of random filters tell
+    textures apart about as well as those of trained ones (Ustyuzhaninov et al. 2016), and so do random networks at
+    large for the reconstruction of pictures (He, Wang & Hopcroft 2016).
     """
     stages = []
     for before, after in zip((channels, *RANDOM_WIDTHS), RANDOM_WIDTHS, strict=False):
@@ -173,9 +158,10 @@ class Alignment(Objective):
     min over E, G and max over D of  κ · KL(z | x ‖ N(0, 1)) + α · Σⱼ ‖Gⱼ(x̂) - Gⱼ(x)‖²_F - λ · CE(D(z), group),
 
     in which z is drawn from E(x) and x̂ = G(z). One backward pass does both: D follows the gradient of its own
-    cross-entropy, and what comes back to E through :func:`reverse` has the other sign. Steps in turn for E and D would
-    need an optimizer each, and two captured steps on a GPU. Without κ there is no noise either: z is the mean, which
-    makes a plain autoencoder, the paper's ablation. Faces of unknown group are reconstructed and not discriminated.
+    cross-entropy, and what comes back from it to E has the other sign (Ganin & Lempitsky 2015). Steps in turn for E and
+    D would need an optimizer each, and two captured steps on a GPU. Without κ there is no noise either: z is the mean,
+    which makes a plain autoencoder, the paper's ablation. Faces of unknown group are reconstructed and not
+    discriminated.
 
     Second stage: E stays as it is, its norms' statistics included, and the classifier of the latents' means learns by
     the arm's row loss, average and penalties. Of an arm with a moving ``average`` of the weights, it is the average
@@ -265,7 +251,7 @@ class Alignment(Objective):
 
     def _discrimination(self, latent: torch.Tensor, groups: torch.Tensor, device: Device) -> torch.Tensor:
         with device.autocast():
-            scores = self.discriminator(reverse(latent, self.strength))
+            scores = self.discriminator(Reversal.apply(latent, self.strength))
         return known_cross_entropy(scores.float(), groups)
 
 

@@ -1,6 +1,6 @@
 """Methods in words, from the configuration that was used."""
 
-from fergap.models.names import shape_of
+from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
@@ -220,6 +220,14 @@ def network(given: str) -> str:
         return (
             f"{name(given)} is the baseline of an earlier study of bias [@olate]: 3×3 convolutions of 32, 64 and 128 "
             "channels with ReLU and max pooling, and two fully connected layers with dropout."
+        )
+    if given.lower() in ALIGNED:
+        width, residual = ALIGNED[given.lower()]
+        return (
+            f"{name(given)} encodes a picture as the mean and the variance of a latent of {width} channels and at "
+            f"most {LATENT_SIDE} × {LATENT_SIDE} pixels, and classifies the mean by three "
+            f"{'residual' if residual else 'mobile inverted bottleneck'} blocks, global average pooling and one fully "
+            "connected layer."
         )
     return f"{name(given)} is a network of that name."
 

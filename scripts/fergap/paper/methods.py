@@ -5,6 +5,7 @@ from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
+from fergap.paper.tables_sensitivity import resting
 
 SOURCES = {
     "drawn": (
@@ -374,6 +375,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )
+    if others := resting(results):
+        found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")
     seeds, trained = len(study["training"].get("seeds") or [1]), results.has("history")
     found.append(
         "Intervals describe other pictures like these under the same fitted models. They do not describe other "

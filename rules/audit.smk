@@ -53,6 +53,7 @@ rule audit:
         audit=lookup(dpath="audit", within=config),
         arms=ARMS,
         groups=declared_groups(config),
+        tried=tried(config),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

@@ -34,6 +34,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         duplicates=duplicates,
         confidence_thresholds=settings["confidence_thresholds"],
         validation=tables.read(validation, "validation") if validation else None,
+        tried=snakemake.params.tried,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

@@ -49,3 +49,12 @@ class UserError(Exception):
         if fix:
             lines.append(f"  to go on: {fix}")
         super().__init__("\n".join(lines))
+
+
+def unknown(where: str, name: str, allowed: list[str]) -> UserError:
+    """Return the error for a name that is not among those allowed."""
+    return UserError(
+        f"{shown(name)} is not known{near(name, allowed)}",
+        where=f"config: {where}",
+        expected="one of " + ", ".join(allowed),
+    )

@@ -177,6 +177,22 @@ TABLES = {
         },
         key=("arm", "seed", "repeat", "fold"),
     ),
+    "adjustments": Table(
+        {
+            "arm": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "quantity": TEXT,
+            "attribute": OPEN_TEXT,
+            "group": TEXT,
+            "class": OPEN_TEXT,
+            "n": COUNT,
+            "value": NUMBER,
+            "status": TEXT,
+        },
+        key=("arm", "seed", "repeat", "fold", "quantity", "group", "class"),
+    ),
     # audit
     "checks": Table(
         {"check": TEXT, "arm": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT, "value": TEXT, "verdict": TEXT}

@@ -46,6 +46,14 @@ def test_verdict_on_a_change(child, adult, verdict, levelling):
         assert "levelling down, adult faces lost" in found["sentence"]
 
 
+def test_a_change_that_no_face_took_part_in_is_told_as_that():
+    found = study((75, 0, 0, 25), (160, 0, 0, 40))["verdicts"].iloc[-1]  # as under a temperature: labels stay
+    assert (found["estimate"], found["verdict"]) == (0, "no change shown")
+    assert np.isnan(found["minimum_detectable_gap"])
+    assert found["sentence"].endswith("for adult faces: no face of theirs became right or wrong.")
+    assert "could have shown" in study((75, 1, 0, 24), (160, 0, 0, 40))["verdicts"].iloc[-1]["sentence"]
+
+
 @pytest.mark.parametrize(
     ("child", "adult", "verdict"),
     [

@@ -121,6 +121,7 @@ def audit(
     duplicates: Mapping[str, Mapping[Any, Any] | pd.Series] | None = None,
     confidence_thresholds: Sequence[float] = CONFIDENCE_THRESHOLDS,
     validation: pd.DataFrame | None = None,
+    tried: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -168,6 +169,8 @@ def audit(
     validation : pandas.DataFrame, optional
         Faces whose true group is known: ``image_id``, ``attribute``, ``truth``, and optionally ``group``, the label,
         by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
+    tried : mapping, optional
+        Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
     seed : int
         Every resample derives from it.
 
@@ -201,7 +204,7 @@ def audit(
             check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
     out["clusters"] += clustering(sample, settings)
-    out["checks"] += checks(sample, settings, out["clusters"])
+    out["checks"] += checks(sample, settings, out["clusters"], tried)
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)
@@ -251,8 +254,9 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
             out["size_matched"] += size_matched(arm, counts, settings)
             out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
             out["not_estimable"] += left_out_of_fairness(arm, counts, sample.classes, settings.minimum_faces)
+    known = {(r["arm"], r["attribute"], r["group"]): r for r in out["clusters"] if r["quantity"] == "gap"}
     for arm in sample.arms.values():
-        out["gaps"] += clustered_gaps(sample, arm, settings)
+        out["gaps"] += clustered_gaps(sample, arm, known, settings)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
     adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
@@ -282,16 +286,20 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
-    for combined in (False, True):
-        adjust((r for r in out["beyond_placebo"] if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
-    for combined in (False, True):  # combinations of attributes are a family of their own
-        adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(primary)
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":
             out["verdicts"] += change_verdicts(contrast, counts, tested, settings)
+
+
+def adjust_contrasts(rows: Sequence[Row]) -> None:
+    """Adjust each contrast's p values by Holm; combinations of attributes are a family of their own."""
+    for combined in (False, True):
+        adjust((row for row in rows if ("*" in row["attribute"]) == combined), ["contrast"], "holm")
 
 
 def as_table(rows: list[Row], name: str) -> pd.DataFrame:

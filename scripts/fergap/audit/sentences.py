@@ -125,4 +125,6 @@ def change_sentence(row: Row) -> str:
     )
     if row["levelling_down"]:
         sentence += f": levelling down, {joined([group_faces(g) for g in row['lost'].split('; ')])} lost"
+    if row["change_group"] == row["change_reference"] == 0 and math.isnan(row["minimum_detectable_gap"]):
+        return sentence + ": no face of theirs became right or wrong."
     return sentence + "." + detectable(row["minimum_detectable_gap"], "change of the gap")

@@ -93,7 +93,8 @@ def change_verdicts(
             row |= {"gap_before": b1 / n1 - b0 / n0, "gap_after": x1 / n1 - x0 / n0}
             row |= {"change_group": group.change, "change_reference": reference.change}
             row |= {"smallest_margin": max(map(abs, narrow)), "equivalent_after": certified(narrow, settings.margin)}
-            row["minimum_detectable_gap"] = min(1.0, minimum_detectable_change(found.se, settings.confidence))
+            smallest = minimum_detectable_change(found.se, settings.confidence)
+            row["minimum_detectable_gap"] = min(1.0, smallest) if found.se > 0 else math.nan
             row["verdict"] = change_verdict(row, settings.alpha)
             row |= levelling(row, split, g, r, settings)
         yield row | {"sentence": change_sentence(row)}

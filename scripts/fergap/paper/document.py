@@ -9,7 +9,7 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import methods, reading_networks
+from fergap.paper import methods, reading_networks, reading_sensitivity
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -163,10 +163,11 @@ class Document:
             )
         said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
         more = len(results.verdicts()) - len(said)
-        rest = f"@sec-results holds {methods.small(more)} more verdicts. " if more else ""
+        rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
         placebo = reading_networks.placebo_summary(results)
-        rest = f"{placebo} {rest}" if placebo else rest
-        return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest}All intervals are conditional on the fitted models."
+        choice = reading_sensitivity.choices_summary(results)
+        rest = " ".join(filter(None, [placebo, choice, rest]))
+        return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
         """Say about which gaps the audit cannot decide, each with the smallest margin that it can certify."""
@@ -221,7 +222,8 @@ class Document:
     def published_for(self, arm: str) -> dict | None:
         """Return the published numbers for an arm without an intervention, the one whose folds they print."""
         plain = next(a for a in self.study["arms"] if a["name"] == arm)
-        return self.published if methods.intervention(plain) == "none" else None
+        changed = methods.intervention(plain) != "none" or methods.afterwards(plain)
+        return None if changed else self.published
 
     def ranked(self) -> list[tuple[int, str]]:
         """Return (position, names) of the families of more than two trained arms on the same faces."""

@@ -21,6 +21,7 @@ FIGURES = {
     "changes": (figures_gaps.changes, "changes"),
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
+    "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 

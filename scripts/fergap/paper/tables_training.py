@@ -19,7 +19,8 @@ def arms(results: Results) -> str:
         weights = count(own["parameters"].iloc[0]) if len(own) else MISSING
         own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
-        done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
+        own += [f"{count(arm['tried'])} settings tried"] if arm.get("tried", 1) > 1 else []
+        done = "none (placebo)" if arm.get("placebo") else methods.afterwards(arm) or methods.intervention(arm)
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])
     return pipe(["arm", "network", "weights", "intervention in the training part"], cells, "llrl")
 

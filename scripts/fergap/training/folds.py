@@ -8,6 +8,7 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fergap.errors import UserError
 from fergap.seeds import derive
+from fergap.training.groups import wide_groups
 
 ROLES = ("train", "validation", "test")
 
@@ -38,28 +39,6 @@ def duplicate_sets(faces: pd.DataFrame, keep_together: Iterable[str]) -> np.ndar
     if not kinds:
         return np.arange(len(faces))
     return faces["duplicate_set" if "near" in kinds else "exact_set"].to_numpy()
-
-
-def wide_groups(people: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
-    """Return each face's group by attribute.
-
-    Parameters
-    ----------
-    people : pandas.DataFrame
-        Table ``people``.
-    image_ids : pandas.Series
-        (n,) ids; a face that ``people`` does not know has no group.
-
-    Returns
-    -------
-    pandas.DataFrame
-        (n, attributes) text, row i for face i; ``unknown`` where there is no group.
-    """
-    wide = {
-        attribute: part.set_index("image_id")["group"].reindex(image_ids).fillna("unknown").to_numpy(object)
-        for attribute, part in people.groupby("attribute")
-    }
-    return pd.DataFrame(wide, index=range(len(image_ids)))
 
 
 def strata(labels: np.ndarray, groups: pd.DataFrame, least: int) -> np.ndarray:

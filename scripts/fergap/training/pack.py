@@ -15,14 +15,15 @@ from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
-from fergap.training.folds import roles, split_once, wide_groups
-from fergap.training.groups import CLASS, groups_of, named_by
+from fergap.training.folds import roles, split_once
+from fergap.training.groups import CLASS, groups_of, named_by, wide_groups
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
 from fergap.training.pool import train_units
 from fergap.training.recipe import Recipe
 from fergap.training.targets import soft_targets
 from fergap.training.unit import Outcome, Task
+from fergap.training.weighting import row_weights
 
 
 def _source() -> str:
@@ -83,6 +84,7 @@ def make_tasks(
         before = np.flatnonzero(role == "train")
         after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
         counts = composition(before, after, people_groups)
+        weigh = arm.get("reweight")
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
         owner = {"unit": unit, "roles": "".join(r[0] for r in role), "training": after.tolist()}
         targets = soft_targets(faces, classes, before, **job["scheme"], seed=seed) if job.get("scheme") else None
@@ -112,6 +114,7 @@ def make_tasks(
                 options=arm,
                 groups=compared,
                 start=start,
+                row_weights=row_weights(after, groups, weigh, f"arms: {arm['name']}: reweight") if weigh else None,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

@@ -25,6 +25,7 @@ from fergap.training.recipe import Recipe
 from fergap.training.together import train_together
 from fergap.training.unit import Run
 
+from .test_objective import NoWaiting
 from .test_together import UNITS, Heard, inputs, tasks_of, without_seconds  # noqa: F401, inputs is a fixture
 
 SETTINGS = {"by": "age", "first": 0.5, "kl": 1, "discriminator": 1, "style": 10, "features": "random"}
@@ -189,6 +190,15 @@ def test_noise_is_normal_and_new_in_each_step_and_epoch():
     objective.used.fill_(len(objective.noise) - 3)
     objective(model, kept, CPU)
     assert objective.used == len(objective.noise) + 5
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_a_step_never_asks_what_the_device_holds(epoch):
+    model, objective = made()
+    objective.begin(epoch, 4)
+    batch = batch_of(groups=[0, 1, -1, 0, 1, -1, 0, 1])
+    with NoWaiting():
+        objective(model, batch, CPU)[1].backward()
 
 
 @pytest.mark.parametrize(("share", "epochs", "first"), [(0.5, 12, 6), (0.01, 5, 1), (0.99, 5, 4), (0.5, 2, 1)])

@@ -298,7 +298,7 @@ def test_the_arms_loss_is_that_of_the_second_stage():
     model, plain = made()
     torch.manual_seed(0)
     build("latent_alignment", 3, 1, 16)
-    context = Context(3, {"age": ("adult", "child")}, {}, Recipe(batch_size=8), model, 1, 16)
+    context = Context(3, {"age": ("adult", "child")}, {"age": (0.5, 0.5)}, Recipe(batch_size=8), model, 1, 16)
     doubled = Alignment(SETTINGS, context, Objective(Twice()))
     batch = batch_of()
     for objective in (plain, doubled):
@@ -311,6 +311,12 @@ def test_the_arms_loss_is_that_of_the_second_stage():
 def test_combinations_have_a_score_for_each_group():
     _, objective = made(groups=("a × x", "a × y", "b × x", "b × y"))
     assert objective.discriminator.scores.out_features == 4
+
+
+def test_a_single_group_cannot_be_told_from_others():
+    with pytest.raises(UserError, match=r"fewer than two known groups of age"):
+        made(groups=("adult",))
+    made(groups=("adult",), discriminator=0)
 
 
 def test_features_of_a_file_are_those_of_vgg16(tmp_path):

@@ -170,6 +170,8 @@ def test_the_untouched_demo_is_allowed() -> None:
             if len(path) > 3 and path[2] in AFTER:  # stands on an arm that is made of another's predictions
                 option = config["arms"][0].pop(path[2]) | {"by": "age"}
                 config["arms"].append({"name": "after", "from": "baseline", path[2]: option})
+            if "alignment" in path:
+                config["arms"][0]["network"] = "latent_alignment"
             checked(config, SCHEMA)
 
 

@@ -25,6 +25,7 @@ from fergap.training.recipe import Recipe
 from fergap.training.together import train_together
 from fergap.training.unit import Run
 
+from .test_objective import NoWaiting
 from .test_together import UNITS, Heard, inputs, tasks_of, without_seconds  # noqa: F401, inputs is a fixture
 
 SETTINGS = {"by": "age", "first": 0.5, "kl": 1, "discriminator": 1, "style": 10, "features": "random"}
@@ -191,6 +192,15 @@ def test_noise_is_normal_and_new_in_each_step_and_epoch():
     assert objective.used == len(objective.noise) + 5
 
 
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_a_step_never_asks_what_the_device_holds(epoch):
+    model, objective = made()
+    objective.begin(epoch, 4)
+    batch = batch_of(groups=[0, 1, -1, 0, 1, -1, 0, 1])
+    with NoWaiting():
+        objective(model, batch, CPU)[1].backward()
+
+
 @pytest.mark.parametrize(("share", "epochs", "first"), [(0.5, 12, 6), (0.01, 5, 1), (0.99, 5, 4), (0.5, 2, 1)])
 def test_each_stage_has_an_epoch(share, epochs, first):
     assert first_epochs(share, epochs) == first
@@ -288,7 +298,7 @@ def test_the_arms_loss_is_that_of_the_second_stage():
     model, plain = made()
     torch.manual_seed(0)
     build("latent_alignment", 3, 1, 16)
-    context = Context(3, {"age": ("adult", "child")}, {}, Recipe(batch_size=8), model, 1, 16)
+    context = Context(3, {"age": ("adult", "child")}, {"age": (0.5, 0.5)}, Recipe(batch_size=8), model, 1, 16)
     doubled = Alignment(SETTINGS, context, Objective(Twice()))
     batch = batch_of()
     for objective in (plain, doubled):
@@ -301,6 +311,12 @@ def test_the_arms_loss_is_that_of_the_second_stage():
 def test_combinations_have_a_score_for_each_group():
     _, objective = made(groups=("a × x", "a × y", "b × x", "b × y"))
     assert objective.discriminator.scores.out_features == 4
+
+
+def test_a_single_group_cannot_be_told_from_others():
+    with pytest.raises(UserError, match=r"fewer than two known groups of age"):
+        made(groups=("adult",))
+    made(groups=("adult",), discriminator=0)
 
 
 def test_features_of_a_file_are_those_of_vgg16(tmp_path):

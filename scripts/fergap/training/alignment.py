@@ -18,6 +18,7 @@ from fergap.seeds import derive
 from fergap.training.adversary import Reversal
 from fergap.training.device import Device
 from fergap.training.objective import OBJECTIVES, Batch, Context, Objective
+from fergap.training.penalties import shares_of
 
 NOISE = 2048  # latents of noise at hand; an epoch's faces take them in turn
 RANDOM = "random"
@@ -176,6 +177,11 @@ class Alignment(Objective):
         Its ``model`` is a :class:`fergap.models.latent_alignment.LatentClassifier`.
     classification : Objective
         Of the second stage.
+
+    Raises
+    ------
+    UserError
+        The training faces have fewer than two known groups, or the file of ``features`` holds something else.
     """
 
     def __init__(self, settings: Mapping, context: Context, classification: Objective):
@@ -188,12 +194,13 @@ class Alignment(Objective):
         self.seed = int(torch.randint(2**62, ()))
         self.generator = self.features = self.discriminator = None
         if self.style:
-            make = random_features if settings["features"] == RANDOM else lambda _: vgg16_features(Path(named))
-            named = settings["features"]
-            self.generator = self._made("generator", lambda: Generator(context.channels, context.size, width))
-            self.features = self._made("features", lambda: make(context.channels))
+            channels, named = context.channels, settings["features"]
+            self.generator = self._made("generator", lambda: Generator(channels, context.size, width))
+            self.features = self._made(
+                "features", lambda: random_features(channels) if named == RANDOM else vgg16_features(Path(named))
+            )
         if self.strength:
-            groups = len(context.groups[self.by])
+            groups = len(shares_of(self.by, context, "alignment"))
             self.discriminator = self._made("discriminator", lambda: Discriminator(width, groups))
         if self.kl:
             rows = max(NOISE, context.recipe.batch_size)

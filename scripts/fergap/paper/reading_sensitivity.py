@@ -137,7 +137,9 @@ def choices_summary(results: Results) -> str:
     if not len(judged):
         return ""
     named = resting(results)
-    found = f"the verdict is not everywhere the same for {some(named)}" if named else "no verdict differs from that on all"
+    found = "no verdict differs from that on all"
+    if named:
+        found = f"the verdict is not everywhere the same for {some(named)}"
     marked = results.cite(found, "sensitivity", judged.index, "verdict_differs")
     return f"Among {kinds(results)} (@sec-choices), {marked}."
 

@@ -20,8 +20,8 @@ from fergap.audit.boschloo import boschloo, searchable
 from fergap.audit.class_adjusted import cells_of, robust_slope
 from fergap.audit.classification import accuracy
 from fergap.audit.counts import Split
-from fergap.audit.engine import adjust
 from fergap.audit.joint import Patterns, cluster_patterns, joint_bootstrap, plain_patterns
+from fergap.audit.multiplicity import adjust
 from fergap.audit.resampling import change_worth
 from fergap.audit.settings import Settings
 from fergap.audit.stratified import Strata, chi_square, two_by_two

@@ -1,6 +1,5 @@
 """What must hold for any table of predictions."""
 
-import gc
 import math
 
 import numpy as np
@@ -20,14 +19,6 @@ from fergap.audit.stratified import chi_square
 
 NUMBERS = ["estimate", "ci_low", "ci_high"]
 FEW = settings(max_examples=6, deadline=None)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cheap_collection():
-    """Spare what is already loaded from the full garbage collections that statsmodels' multipletests asks for."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @st.composite

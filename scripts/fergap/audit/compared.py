@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import chi2, friedmanchisquare, rankdata, studentized_range, t
 from scipy.stats import f as f_distribution
-from statsmodels.stats.multitest import multipletests
 
 from fergap.audit.inputs import Arm, Sample
+from fergap.audit.multiplicity import holm
 from fergap.audit.paired import mcnemar_midp
 from fergap.audit.ranking import families
 from fergap.audit.stratified import Test
@@ -157,8 +157,7 @@ def pairwise(arms: list[Arm], patterns: np.ndarray, counts: np.ndarray, head: Ro
         row = head | {"test": "mcnemar mid-p", "first": arms[i].name, "second": arms[j].name, "primary": 1}
         row |= {"estimate": (gained - lost) / int(counts.sum()), "lost": lost, "gained": gained}
         made.append(row | {"p_value": mcnemar_midp(lost, gained)})
-    adjusted = multipletests([row["p_value"] for row in made], method="holm")[1]
-    for row, p in zip(made, adjusted, strict=True):
+    for row, p in zip(made, holm([row["p_value"] for row in made]), strict=True):
         yield row | {"p_adjusted": float(p), "adjustment": "holm"}
 
 

@@ -1,11 +1,10 @@
 """The audit as a whole: from predictions and people to every table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from fergap import tables
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
@@ -26,7 +25,7 @@ from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.inputs import Sample, make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.models import models
-from fergap.audit.multiplicity import ledger, ledger_order, max_t
+from fergap.audit.multiplicity import adjust, ledger, ledger_order, max_t
 from fergap.audit.not_estimable import left_out, left_out_of_fairness, not_estimable
 from fergap.audit.pairwise import group_effects, group_tests, pairwise
 from fergap.audit.placebo import beyond_placebo, judge
@@ -71,19 +70,6 @@ NAMES = (
     "ranking",
     "not_estimable",
 )
-
-
-def adjust(rows: Iterable[Row], by: Sequence[str], method: str) -> None:
-    """Set ``p_adjusted`` and ``adjustment`` of the rows that have a p value, in families of equal ``by``."""
-    families: dict[tuple, list[Row]] = {}
-    for row in rows:
-        if row.get("p_value") is not None and row["p_value"] == row["p_value"]:
-            families.setdefault(tuple(row[c] for c in by), []).append(row)
-    name = {"fdr_bh": "bh"}.get(method, method)
-    for family in families.values():
-        adjusted = multipletests([row["p_value"] for row in family], method=method)[1]
-        for row, p in zip(family, adjusted, strict=True):
-            row |= {"p_adjusted": float(min(p, 1.0)), "adjustment": name}
 
 
 def check_pairing(sample: Sample, contrast: Contrast) -> None:

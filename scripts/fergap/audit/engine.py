@@ -35,6 +35,7 @@ from fergap.audit.resampling import resample_change, resample_split
 from fergap.audit.settings import Contrast, Settings, contrasts_of
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
+from fergap.audit.tradeoff import tradeoff
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -68,6 +69,7 @@ NAMES = (
     "multiplicity",
     "models_compared",
     "ranking",
+    "tradeoff",
     "not_estimable",
 )
 
@@ -198,6 +200,7 @@ def audit(
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
+    out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}

@@ -38,6 +38,7 @@ FILES = {
     "multiplicity": "every adjusted test, with its family",
     "models_compared": "every two arms, face by face and fold by fold",
     "ranking": "arms in the order of their accuracy on the same faces",
+    "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
 }
 

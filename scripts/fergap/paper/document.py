@@ -20,6 +20,7 @@ from fergap.paper.sources import CONFIGURATION, Shown
 from fergap.paper.tables import TABLES
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
+from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
 
@@ -226,6 +227,10 @@ class Document:
             if len(rows) > 2 and len(trained.intersection(rows["arm"])) > 2
         ]
         return list(enumerate(families, 1))
+
+    def interventions_compared(self) -> bool:
+        """Whether there are arms enough on the same faces for a comparison beyond contrasts of two."""
+        return compared_arms(self.results)["arm"].nunique() >= FEWEST_ARMS
 
     def left_to_ranking(self, arms: str) -> bool:
         """Whether a family of arms appears in its ranking alone."""

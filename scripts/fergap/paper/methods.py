@@ -2,6 +2,7 @@
 
 import re
 
+from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
@@ -91,16 +92,8 @@ def people(study: dict) -> str:
 
 
 def intervention(arm: dict) -> str:
-    """Return in words what an arm does to the training part of a fold."""
-    if over := arm.get("oversample"):
-        attribute, group = next((k, v) for k, v in over.items() if k != "to")
-        aim = (
-            "as many rows as the largest other group"
-            if over["to"] == "parity"
-            else f"{percent(over['to'], 0)} of the rows"
-        )
-        return f"{group} ({attribute}) repeated to {aim}"
-    return "none"
+    """Return in words what an arm does beyond training its network; ``none`` where that is nothing."""
+    return interventions.words(arm)
 
 
 def placebo(study: dict) -> str:
@@ -130,8 +123,8 @@ def single_split(split: list[float]) -> str:
 
 
 def intervenes(study: dict) -> bool:
-    """Whether any arm changes the training part of a fold."""
-    return any(intervention(arm) != "none" for arm in study["arms"])
+    """Whether any arm chooses or repeats the faces of the training part of a fold."""
+    return any(arm.get(key) for arm in study["arms"] for key in interventions.SAMPLING)
 
 
 def network(given: str) -> str:
@@ -189,8 +182,10 @@ def protocol(study: dict) -> str:
     once = "Each model is trained once." if seeds == 1 else f"Each model is trained with {count(seeds)} seeds."
     shared = (
         " All arms share folds and seeds, so that every contrast is paired by face; an intervention touches the "
-        "training part alone."
+        "training part alone"
     )
+    afterwards = any(arm.get(key) is not None for arm in study["arms"] for key in interventions.AFTERWARDS)
+    shared += ", or is fitted on the validation part after the training." if afterwards else "."
     if split := folds.get("split"):
         return (
             f"Every reported face is predicted by a model that never saw it: {single_split(split)}, stratified by "

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm fuzz lint bench calibrate clean
+.PHONY: demo test test-slurm fuzz lint bench calibrate check-paper clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all --quiet rules host reason
@@ -31,6 +31,10 @@ bench: .venv/installed
 
 calibrate: .venv/installed
 	$(BIN)/python benchmarks/calibrate.py
+
+# the printed tables of Faces of Fairness; for others: scripts/check_printed.py TABLE.csv
+check-paper: .venv/installed
+	$(BIN)/python scripts/check_printed.py report/faces_of_fairness.json
 
 clean:
 	rm -rf .venv .snakemake results logs .pytest_cache .ruff_cache .hypothesis

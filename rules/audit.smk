@@ -30,6 +30,7 @@ rule audit:
         verdicts=update("results/{study}/audit/verdicts.csv"),
         power=update("results/{study}/audit/power.csv"),
         label_noise=update("results/{study}/audit/label_noise.csv"),
+        sensitivity=update("results/{study}/audit/sensitivity.csv"),
         clusters=update("results/{study}/audit/clusters.csv"),
         size_matched=update("results/{study}/audit/size_matched.csv"),
         multiplicity=update("results/{study}/audit/multiplicity.csv"),
@@ -51,6 +52,7 @@ rule audit:
         audit=lookup(dpath="audit", within=config),
         arms=ARMS,
         groups=declared_groups(config),
+        tried=tried(config),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

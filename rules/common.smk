@@ -19,10 +19,15 @@ from fergap.paper.summary import summary
 from fergap.training.plan import (
     arm_packs,
     check_device,
+    derived_arms,
+    derived_paths,
+    derived_settings,
     external_arms,
+    given_weights,
     job_settings,
     pack_paths,
     trained_arms,
+    tried,
 )
 
 
@@ -101,9 +106,25 @@ def training_job(wildcards):
     return tell(job_settings, config, wildcards.arm, int(wildcards.pack))
 
 
+def pretrained_weights(wildcards):
+    """Return the file of weights from which an arm starts, if it has one."""
+    return given_weights(config).get(wildcards.arm, [])
+
+
 def training_threads(wildcards):
     """Return how many networks a job trains side by side."""
     return len(arm_packs(config, wildcards.arm)[int(wildcards.pack)])
+
+
+def derived_from(wildcards):
+    """Return the predictions of which an arm is made."""
+    source = derived_arms(config)[wildcards.arm]
+    return pack_paths(config, "predictions.parquet", [source])
+
+
+def derived_arm(wildcards):
+    """Return what decides how an arm is made of another's predictions."""
+    return derived_settings(config, wildcards.arm)
 
 
 def check_gpu():

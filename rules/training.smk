@@ -27,6 +27,7 @@ rule train_folds:
         pixels="results/{study}/faces/pixels.npy",
         people="results/{study}/people/people.parquet",
         folds="results/{study}/training/folds.parquet",
+        pretrained=pretrained_weights,
     output:
         predictions="results/{study}/training/{arm}/pack_{pack}/predictions.parquet",
         history="results/{study}/training/{arm}/pack_{pack}/history.csv",
@@ -50,10 +51,35 @@ rule train_folds:
         "../scripts/train_folds.py"
 
 
+rule derive_predictions:
+    input:
+        lib=library("training"),
+        packs=derived_from,
+        people="results/{study}/people/people.parquet",
+    output:
+        predictions="results/{study}/training/{arm}/predictions.parquet",
+        adjustments="results/{study}/training/{arm}/adjustments.csv",
+    log:
+        "logs/{study}/derive_predictions/{arm}.log",
+    benchmark:
+        "logs/{study}/derive_predictions/{arm}.benchmark.tsv"
+    conda:
+        "../envs/audit.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        arm=derived_arm,
+    script:
+        "../scripts/derive_predictions.py"
+
+
 rule collect_predictions:
     input:
         lib=library("training"),
         packs=pack_paths(config, "predictions.parquet"),
+        derived=derived_paths(config, "predictions.parquet"),
         external=list(external_arms(config).values()),
         faces=branch(
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]

@@ -10,9 +10,11 @@ with job(snakemake.log[0], known=snakemake.params.failures):
 
     settings = snakemake.params.audit
     people = tables.read(snakemake.input.people, "people")
-    clusters = None
-    if snakemake.input.faces and "cluster_id" not in people.columns:
-        clusters = tables.read(snakemake.input.faces, "faces").set_index("image_id")["duplicate_set"]
+    clusters, duplicates = None, {}
+    if snakemake.input.faces:
+        sets = tables.read(snakemake.input.faces, "faces").set_index("image_id")[["exact_set", "duplicate_set"]]
+        duplicates = {"exact": sets["exact_set"], "near": sets["duplicate_set"]}
+        clusters = None if "cluster_id" in people.columns else sets["duplicate_set"]
     validation = snakemake.input.validation
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
@@ -29,7 +31,10 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         classes=settings["classes"],
         bootstrap=settings["bootstrap"],
         clusters=clusters,
+        duplicates=duplicates,
+        confidence_thresholds=settings["confidence_thresholds"],
         validation=tables.read(validation, "validation") if validation else None,
+        tried=snakemake.params.tried,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

@@ -68,6 +68,19 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             checked(merged(demo, update), schema)
 
 
+def arm(**options: object) -> dict:
+    return {"arms": [{"name": "a", "network": "pyramid"} | options]}
+
+
+def test_options_that_go_together_are_allowed(demo: dict, schema: Path) -> None:
+    more = {"gender*age": "female*child", "within": "class", "to": "parity"}
+    weights = {"reweight": {"by": ["age", "gender*class"]}, "confidence_weights": {"power": 1, "by": "class"}}
+    allowed = arm(composition={"class": "as_found"}, oversample=more, **weights)
+    allowed["audit"] = {"contrasts": []}
+    found = checked(merged(demo, allowed), schema)["arms"][0]["reweight"]
+    assert found == {"by": ["age", "gender*class"], "kind": "inverse_frequency", "power": 1}
+
+
 @pytest.mark.parametrize(
     ("update", "message"),
     [
@@ -105,6 +118,71 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             {"arms": [{"name": "baseline", "network": "pyramid", "oversample": {"age": "kid", "to": "parity"}}]},
             "oversample.age: 'kid' is not known",
         ),
+        (arm(composition={"gender": {"female": 0.5, "male": 0.6}}), "composition.gender: {'female': 0.5, 'male': 0.6}"),
+        (arm(composition={"gender": {"femal": 1}}), "composition.gender: 'femal' is not known; did you mean 'female'?"),
+        (arm(composition={"gendr": "as_found"}), "composition: 'gendr' is not known; did you mean 'gender'?"),
+        (arm(composition={"gender": "found"}), "composition.gender: 'found' is not"),
+        (arm(composition={"gender*age": {"female": 1}}), "composition.gender*age: 'female' is no group of gender*age"),
+        (arm(composition={"gender*age": {"female*kid": 1}}), "composition.gender*age: 'kid' is not known"),
+        (
+            arm(composition={"gender*age": "as_found"}, oversample={"age": "child", "to": "parity"}),
+            "arms.0 (a): composition and oversample both decide the shares of age",
+        ),
+        (
+            arm(composition={"age": "as_found"}, undersample={"age*class": "all", "to": "parity"}),
+            "arms.0 (a): composition and undersample both decide the shares of age",
+        ),
+        (
+            arm(oversample={"to": "parity", "within": "class"}),
+            "oversample: {'to': 'parity', 'within': 'class'} names no",
+        ),
+        (arm(oversample={"age": "all", "to": 0.5}), "oversample.to: all groups cannot have a share"),
+        (
+            arm(undersample={"age": "adult", "within": "age*class", "to": 0.5}),
+            "undersample.within: age is what the rows are repeated or left out by",
+        ),
+        (arm(reweight={"by": ["class", "race"]}), "reweight.by: 'race' is not known"),
+        (arm(reweight={"by": "age", "power": 2}), "reweight.power: 2 is greater than the maximum of 1"),
+        (
+            arm(reweight={"by": "age*class", "kind": "reweighing"}),
+            "reweight.by: reweighing makes a group and the class",
+        ),
+        (arm(confidence_weights={"by": "age*age", "power": 1}), "confidence_weights.by: 'age*age' is not allowed"),
+        (
+            {"arms": [{"name": "a", "predictions": "a.csv", "reweight": {"by": "age"}}]},
+            "arms.0 (a): reweight has no meaning beside predictions",
+        ),
+        (
+            arm(loss={"focal": {}, "symmetric_cross_entropy": {}}),
+            "config: arms.0.loss: {'focal': {}, 'symmetric_cross_entropy': {}} has too many properties",
+        ),
+        (arm(loss={"focall": {}}), "arms.0.loss.focall: there is no such key; did you mean 'focal'?"),
+        (
+            arm(penalty={"equalized_odds": {}}),
+            "penalty.equalized_odds.by: this key is missing",
+        ),
+        (
+            arm(penalty={"equalized_odds": {"by": "agee"}}),
+            "arms.0 (a).penalty.equalized_odds.by: 'agee' is not known; did you mean 'age'?",
+        ),
+        (arm(adversary={"by": ["gender", "age*class"]}), "(a).adversary.by: 'age*class' holds the class"),
+        (
+            arm(group_dro={"by": "age"}, reweight={"by": "class"}),
+            "arms.0 (a): group_dro and reweight both say how much a row counts",
+        ),
+        (arm(adversary={"by": "age", "strength": -1}), "arms.0.adversary.strength: -1 is less than"),
+        (
+            arm(group_dro={"by": "age*clas"}),
+            "group_dro.by: 'clas' is not known; did you mean",
+        ),
+        (
+            arm(group_dro={"by": "age"}, path={"of": "group_dro.strength", "values": [0.5, 2]}),
+            "arms.1.group_dro.strength: 2 is greater than the maximum of 1",
+        ),
+        (
+            {"arms": [{"name": "given", "predictions": "a.csv", "group_dro": {"by": "age"}}]},
+            "group_dro has no meaning beside predictions",
+        ),
     ],
 )
 def test_a_mistake_is_named_in_a_few_lines(demo: dict, schema: Path, update: dict, message: str) -> None:
@@ -112,6 +190,20 @@ def test_a_mistake_is_named_in_a_few_lines(demo: dict, schema: Path, update: dic
         checked(merged(demo, update), schema)
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) <= 6
+
+
+def test_a_path_of_strengths_becomes_arms_and_contrasts(demo: dict, schema: Path) -> None:
+    path = {"of": "penalty.equalized_odds.strength", "values": [1, 2.5]}
+    arms = [
+        *demo["arms"][:1],
+        {"name": "fair", "network": "pyramid"} | ({"penalty": {"equalized_odds": {"by": "gender*age"}}, "path": path}),
+    ]
+    contrasts = [{"before": "baseline", "after": "fair"}]
+    config = checked(merged(demo, {"arms": arms, "audit": {"contrasts": contrasts}}), schema)
+    assert [arm["name"] for arm in config["arms"]] == ["baseline", "fair_1", "fair_2p5"]
+    assert config["arms"][2]["penalty"] == {"equalized_odds": {"by": "gender*age", "strength": 2.5}}
+    assert [c["after"] for c in config["audit"]["contrasts"]] == ["fair_1", "fair_2p5"]
+    assert checked(config, schema)["arms"] == config["arms"]
 
 
 def test_a_missing_validation_table_is_told_before_the_run(demo: dict, schema: Path, tmp_path: Path) -> None:
@@ -122,3 +214,13 @@ def test_a_missing_validation_table_is_told_before_the_run(demo: dict, schema: P
     table.write_text("image_id,attribute,truth\n")
     check_given_files(config)
     assert checked(merged(demo, {"audit": {}}), schema)["audit"]["validation"] is None
+
+
+def test_weights_that_are_not_there_are_told(demo: dict, schema: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "resnet50.pth"
+    arm = {"name": "tuned", "network": "resnet50", "weights": str(weights), "tuned": "last_block"}
+    config = checked(merged(demo, {"arms": [arm], "audit": {"contrasts": []}}), schema)
+    with pytest.raises(UserError, match=r"resnet50\.pth: there is no such file\n  expected: weights of the arm's"):
+        check_given_files(config)
+    weights.touch()
+    check_given_files(config)

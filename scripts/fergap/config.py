@@ -5,7 +5,6 @@ Runs in Snakemake's own interpreter: nothing beyond the standard library and wha
 
 import ast
 import copy
-import difflib
 import itertools
 import math
 import unicodedata
@@ -16,12 +15,12 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import UserError
+from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
-from fergap.training.plan import expanded, external_arms
+from fergap.training.options import option_faults
+from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_weights
 
-SHOWN = 200  # characters of a value that a message repeats
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 TYPES = {
@@ -33,18 +32,6 @@ TYPES = {
     "null": "null",
     "boolean": "true or false",
 }
-
-
-def near(word: str, allowed: list[str]) -> str:
-    """Return a question after the nearest allowed spelling, empty where none is near."""
-    close = difflib.get_close_matches(word, allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def shown(value: object) -> str:
-    """Return a value as a message repeats it, on one line and not too long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
 
 
 def allowed_values(schema: dict) -> str:
@@ -132,7 +119,7 @@ def told(error: ValidationError) -> UserError:
         problem = f"{shown(error.instance)} is not allowed"
     if error.validator == "enum":
         allowed = [str(v) for v in error.validator_value]
-        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance)[:SHOWN], allowed)}"
+        problem = f"{shown(error.instance)} is not allowed{near(str(error.instance), allowed)}"
     return UserError(problem, where=f"config: {path or 'the file'}", expected=expected)
 
 
@@ -143,7 +130,7 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
         inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
         if inner == [error]:
             break
-        error = inner[0]
+        error = max(inner, key=lambda e: len(e.absolute_path))
     return error
 
 
@@ -180,15 +167,6 @@ def odd_values(config: dict) -> Iterator[UserError]:
                     where=where,
                     expected="a text on one line, without white space at its ends and without control characters",
                 )
-
-
-def unknown(where: str, name: str, allowed: list[str]) -> UserError:
-    """Return the error for a name that is not among those allowed."""
-    return UserError(
-        f"{shown(name)} is not known{near(name[:SHOWN], allowed)}",
-        where=f"config: {where}",
-        expected="one of " + ", ".join(allowed),
-    )
 
 
 def rule_faults(where: str, rule: str) -> Iterator[UserError]:
@@ -258,10 +236,66 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
         for name in audit[key]:
             if name not in audited:
                 yield unknown(f"audit.{key}.{name}", name, audited)
-    for i, arm in enumerate(config["arms"]):
-        for name in arm.get("oversample", {}):
-            if name != "to" and not from_tables and name not in inferred:
-                yield unknown(f"arms.{i} ({arm['name']}).oversample", name, inferred)
+    known = None if from_tables else inferred
+    yield from option_faults(config["arms"], known, declared_groups(config))
+
+
+def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
+    """Yield what is wrong with an arm that is made of another's predictions."""
+    kinds = {other["name"]: other for other in config["arms"]}
+    source = arm["from"]
+    trained = [name for name, other in kinds.items() if "network" in other and "from" not in other]
+    for key in arm:
+        if key not in ("name", "from", "tried", *AFTER):
+            yield UserError(
+                f"{key} has no meaning beside from: nothing is trained",
+                where=f"config: {where}",
+                expected=f"name, from, tried and {', '.join(AFTER)}",
+            )
+    if not any(key in arm for key in AFTER):
+        yield UserError(
+            "nothing is done to what the other arm predicts", where=f"config: {where}", expected=", ".join(AFTER)
+        )
+    if source not in kinds:
+        yield unknown(f"{where}.from", source, trained)
+    elif "from" in kinds[source]:
+        yield UserError(
+            f"{source} is made of another arm's predictions itself",
+            where=f"config: {where}.from",
+            expected="one of " + ", ".join(trained),
+            fix=f"write from: {kinds[source]['from']} and the options of both; they may stand in one arm",
+        )
+    elif source not in trained:
+        yield UserError(
+            f"{source} brings predictions of its own: which faces it held back to choose a model by is not known here",
+            where=f"config: {where}.from",
+            expected="an arm with a network",
+        )
+    if "ensemble" in arm and len(config["training"]["seeds"]) < 2:
+        yield UserError(
+            f"there is one seed alone, {config['training']['seeds'][0]}",
+            where=f"config: {where}.ensemble",
+            fix="give training.seeds two or more, as [1, 2, 3]",
+        )
+
+
+def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm's network, its weights and its pictures."""
+    if error := networks.too_small(arm["network"], size, f"{where}.network"):
+        yield error
+    for key in ("weights", "tuned"):
+        if key in arm and arm["network"].lower() not in networks.PRETRAINED:
+            yield UserError(
+                f"{key} has no meaning for {arm['network']}",
+                where=f"{where}.{key}",
+                expected=f"network: {', '.join(networks.PRETRAINED)}",
+            )
+    if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
+        yield UserError(
+            f"{arm['tuned']} of a network that knows nothing",
+            where=f"{where}.tuned",
+            fix="set weights: imagenet or a file, or tuned: all",
+        )
 
 
 def contradictions(config: dict) -> Iterator[UserError]:
@@ -276,14 +310,24 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield UserError("two arms have this name", where=f"config: {where}", fix="name each arm once")
         if "like" in arm:
             yield unknown(f"{where}.like", arm["like"], names)
+        if "from" in arm:
+            yield from derived_faults(config, arm, where)
+            continue
         if ("network" in arm) == ("predictions" in arm):
             yield UserError(
                 "needs either network or predictions",
                 where=f"config: {where}",
-                expected="{name: …, network: pyramid} or {name: …, predictions: file.csv}",
+                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv} or {name: …, from: an arm, …}",
             )
+        for key in AFTER:
+            if key in arm:
+                yield UserError(
+                    f"{key} has no meaning without from, the arm whose predictions it changes",
+                    where=f"config: {where}",
+                    fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
+                )
         if "predictions" in arm:
-            for key in ("recipe", "epochs", "oversample", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -293,21 +337,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
         if "network" in arm and not networks.is_known(arm["network"]):
-            yield UserError(
-                f"there is no network {shown(arm['network'])}"
-                + near(arm["network"][:SHOWN].lower(), [*networks.NAMED, *networks.EXAMPLES]),
-                where=f"config: {where}.network",
-                expected=f"{', '.join(networks.NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
-            )
+            yield networks.unknown(arm["network"], f"config: {where}.network")
+        elif "network" in arm:
+            yield from network_faults(arm, faces["size"], f"config: {where}")
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
-        if "oversample" in arm:
-            attribute = next(k for k in arm["oversample"] if k != "to")
-            declared = declared_groups(config).get(attribute)
-            group = arm["oversample"][attribute]
-            if declared and group not in declared:
-                yield unknown(f"{where}.oversample.{attribute}", group, declared)
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
             if contrast[side] not in names:
@@ -374,6 +409,12 @@ def rules_of(schema: Path) -> dict:
     return yaml.safe_load(schema.read_text(encoding="utf-8"))
 
 
+def conforms(config: dict, rules: dict) -> None:
+    """Raise a UserError where a configuration is not what the schema's ``rules`` allow."""
+    if errors := list(Draft202012Validator(rules).iter_errors(config)):
+        raise told(deepest(errors))
+
+
 def checked(config: dict, schema: Path) -> dict:
     """Return the study's configuration with defaults filled in.
 
@@ -392,11 +433,10 @@ def checked(config: dict, schema: Path) -> dict:
     rules = rules_of(schema)
     for error in odd_values(config):
         raise error
-    errors = list(Draft202012Validator(rules).iter_errors(config))
-    if errors:
-        raise told(deepest(errors))
+    conforms(config, rules)
     config = with_defaults(config, copy.deepcopy(rules))
-    config["arms"] = expanded(config)
+    config["audit"]["contrasts"], config["arms"] = expanded_contrasts(config), expanded(config)
+    conforms(config, rules)  # the values of a path
     for error in contradictions(config):
         raise error
     return config
@@ -452,5 +492,7 @@ def check_given_files(config: dict) -> None:
             needed(Path(source["table"]), what, fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
+    for path in given_weights(config).values():
+        needed(Path(path), "weights of the arm's network: a PyTorch state dict (.pth) or safetensors", fix)
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

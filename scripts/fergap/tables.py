@@ -178,6 +178,22 @@ TABLES = {
         },
         key=("arm", "seed", "repeat", "fold"),
     ),
+    "adjustments": Table(
+        {
+            "arm": TEXT,
+            "seed": COUNT,
+            "repeat": COUNT,
+            "fold": COUNT,
+            "quantity": TEXT,
+            "attribute": OPEN_TEXT,
+            "group": TEXT,
+            "class": OPEN_TEXT,
+            "n": COUNT,
+            "value": NUMBER,
+            "status": TEXT,
+        },
+        key=("arm", "seed", "repeat", "fold", "quantity", "group", "class"),
+    ),
     # audit
     "checks": Table(
         {"check": TEXT, "arm": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT, "value": TEXT, "verdict": TEXT}
@@ -333,6 +349,14 @@ TABLES = {
         | {"n_group": COUNT, "n_reference": COUNT, "estimate": GAP, "ci_low": GAP, "ci_high": GAP}
         | {"confidence": OPEN_SHARE}
         | {"validated_group": OPEN_COUNT, "validated_reference": OPEN_COUNT, "method": OPEN_TEXT}
+    ),
+    "sensitivity": Table(
+        HEAD
+        | PAIR
+        | {"choice": TEXT, "threshold": OPEN_SHARE, "faces": COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "verdict": TEXT}
+        | {"verdict_differs": Column("integer", missing=True, low=0, high=1)}
     ),
     "clusters": Table(
         HEAD

@@ -97,3 +97,15 @@ def test_probabilities_largest_for_another_class_are_counted(frame):
     row = one(found(test, people_of(frame)), "probabilities")
     assert row["verdict"] == "look"
     assert row["value"] == "600 rows with probabilities, 1 largest for another class than predicted"
+
+
+def test_arms_that_were_tuned_more_than_others_are_told(frame):
+    sample = make_sample(
+        predictions_of(frame), people_of(frame), attributes=["age"], reference={}, groups={}, arms=None, classes=None
+    )
+    settings = Settings(0.05, 0.95, 100, 10, 0, ())
+    names = list(sample.arms)
+    table = pd.DataFrame(checks(sample, settings, [], dict.fromkeys(names, 4) | {names[1]: 30, "other": 1}))
+    rows = table[table["check"] == "settings tried"]
+    assert rows[["arm", "value", "verdict"]].to_numpy().tolist() == [[names[0], "4", "ok"], [names[1], "30", "look"]]
+    assert "settings tried" not in set(pd.DataFrame(checks(sample, settings, []))["check"])

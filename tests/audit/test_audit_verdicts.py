@@ -46,6 +46,14 @@ def test_verdict_on_a_change(child, adult, verdict, levelling):
         assert "levelling down, adult faces lost" in found["sentence"]
 
 
+def test_a_change_that_no_face_took_part_in_is_told_as_that():
+    found = study((75, 0, 0, 25), (160, 0, 0, 40))["verdicts"].iloc[-1]  # as under a temperature: labels stay
+    assert (found["estimate"], found["verdict"]) == (0, "no change shown")
+    assert np.isnan(found["minimum_detectable_gap"])
+    assert found["sentence"].endswith("for adult faces: no face of theirs became right or wrong.")
+    assert "could have shown" in study((75, 1, 0, 24), (160, 0, 0, 40))["verdicts"].iloc[-1]["sentence"]
+
+
 @pytest.mark.parametrize(
     ("child", "adult", "verdict"),
     [
@@ -74,7 +82,7 @@ def test_sentences_carry_the_numbers_of_their_row():
     out = study((600, 10, 150, 240), (1600, 20, 20, 360))["verdicts"]
     assert out["sentence"][0] == (
         "With baseline, child faces were recognised 20.0 points less often than adult faces "
-        "(61.0 % against 81.0 %, n 1,000 and 2,000; 95 % CI −23.5 to −16.5; class-stratified exact test, "
+        "(61.0 % against 81.0 %, n 1,000 and 2,000; 95 % CI 16.5 to 23.5; class-stratified exact test, "
         "Holm-adjusted p < 0.001): a gap. "
         "The smallest gap this sample could have shown at 80 % power is 4.4 points."
     )

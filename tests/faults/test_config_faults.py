@@ -11,8 +11,9 @@ import yaml
 from fergap.config import check_written_once, checked
 from fergap.errors import UserError
 from fergap.models import names
-from fergap.models.registry import NETWORKS, STUDY
-from fergap.models.resblock import shape_of
+from fergap.models.pretrained import BACKBONES
+from fergap.models.registry import NETWORKS
+from fergap.training.plan import AFTER
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -59,7 +60,8 @@ def sample(schema: dict) -> object:
         return sample(schema["anyOf"][-1])
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
     if kind == "object":
-        return {key: sample(schema["properties"][key]) for key in schema.get("required", [])}
+        named = {key: sample(schema["properties"][key]) for key in schema.get("required", [])}
+        return named | ({"by": "age"} if "by" in named else {})  # no attribute is called text
     if kind == "array":
         return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in ("integer", "number"):
@@ -164,7 +166,11 @@ def test_the_untouched_demo_is_allowed() -> None:
     checked(copy.deepcopy(DEMO), SCHEMA)
     for path, schema in KEYS:
         if "default" in schema and "ours" not in path:
-            checked(study(path, schema["default"]), SCHEMA)
+            config = study(path, schema["default"])
+            if len(path) > 3 and path[2] in AFTER:  # stands on an arm that is made of another's predictions
+                option = config["arms"][0].pop(path[2]) | {"by": "age"}
+                config["arms"].append({"name": "after", "from": "baseline", path[2]: option})
+            checked(config, SCHEMA)
 
 
 @pytest.mark.parametrize("path", NAMED, ids=dotted)
@@ -173,8 +179,8 @@ def test_a_mistyped_key_is_told_with_the_nearest_spelling(path: tuple) -> None:
     parent = RULES if len(path) == 1 else None
     swapped = key[:-2] + key[-1] + key[-2] if len(key) > 3 and key[-1] != key[-2] else key + "s"
     message = told(study((*path[:-1], swapped), 1))
-    if path[:-1] and path[-2] == "oversample":  # holds attributes of the user's own
-        assert "oversample" in message
+    if path[:-1] and path[-2] in ("oversample", "undersample"):  # hold attributes of the user's own
+        assert path[-2] in message
         return
     assert f"config: {dotted((*path[:-1], swapped))}: there is no such key" in message, (message, parent)
     assert re.search(r"did you mean '\w+'\?", message), message
@@ -224,6 +230,14 @@ def scheme(*classes: dict) -> dict:
 
 
 PYRAMID = {"name": "a", "network": "pyramid"}
+RESNET = {"name": "a", "network": "resnet50"}
+AFTERWARDS = {"name": "b", "from": "a", "temperature": {"by": "age"}}
+
+
+def after(**changes: object) -> dict:
+    """A study with an arm and another that is made of its predictions; a change to None takes a key away."""
+    arm = {key: value for key, value in (AFTERWARDS | changes).items() if value is not None}
+    return with_arms(PYRAMID, arm)
 
 
 @pytest.mark.parametrize(
@@ -244,11 +258,36 @@ PYRAMID = {"name": "a", "network": "pyramid"}
         (with_arms(PYRAMID | {"oversample": {"agee": "child", "to": "parity"}}), "did you mean 'age'?"),
         (with_arms(PYRAMID | {"network": "pyramd"}), "there is no network 'pyramd'; did you mean 'pyramid'?"),
         (with_arms(PYRAMID | {"network": "b16_n8_k4"}), "there is no network 'b16_n8_k4'; did you mean 'b16_n8_k"),
+        (with_arms(PYRAMID | {"weights": "imagenet"}), "arms.0 (a).weights: weights has no meaning for pyramid"),
+        (with_arms(PYRAMID | {"tuned": "head"}), "arms.0 (a).tuned: tuned has no meaning for pyramid"),
+        (with_arms(RESNET | {"tuned": "head"}), "arms.0 (a).tuned: head of a network that knows nothing"),
+        (with_arms(RESNET | {"weights": "imagenet", "tuned": "haed"}), "did you mean 'head'?"),
+        (with_arms({"name": "a", "predictions": "a.csv", "weights": "imagenet"}), "weights has no meaning beside"),
+        (with_arms(PYRAMID | {"network": "Baseline_CNN"}, faces={"size": 21}),
+         "pictures of 21×21 are too small for Baseline_CNN\n  expected: at least 22×22"),
         (with_arms(PYRAMID, PYRAMID), "two arms have this name"),
         (with_arms({"name": "a"}), "needs either network or predictions"),
         (with_arms(PYRAMID | {"predictions": "a.csv"}), "needs either network or predictions"),
         (with_arms({"name": "a", "predictions": "a.csv", "epochs": 3}), "epochs has no meaning beside predictions"),
         (with_arms(PYRAMID | {"recipe": "other"}), "recipe: 'other' is not known"),
+        (after(network="pyramid"), "arms.1 (b): network has no meaning beside from: nothing is trained"),
+        (after(epochs=3), "arms.1 (b): epochs has no meaning beside from"),
+        (after(oversample={"age": "child", "to": "parity"}), "arms.1 (b): oversample has no meaning beside from"),
+        (after(placebo=True), "arms.1 (b): placebo has no meaning beside from"),
+        (after(predictions="a.csv"), "arms.1 (b): predictions has no meaning beside from"),
+        (after(temperature=None), "arms.1 (b): nothing is done to what the other arm predicts"),
+        (after(**{"from": "c"}), "arms.1 (b).from: 'c' is not known"),
+        (after(**{"from": "b"}), "arms.1 (b).from: b is made of another arm's predictions itself"),
+        (after(ensemble="seeds"), "arms.1 (b).ensemble: there is one seed alone, 1"),
+        (after(temperature={"by": "agee"}), "arms.1 (b).temperature.by: 'agee' is not known; did you mean 'age'?"),
+        (after(thresholds={"by": "age*", "goal": "likelihood"}), "arms.1 (b).thresholds.by: 'age*' is not allowed"),
+        (after(thresholds={"by": "class", "goal": "likelihood"}), "thresholds.by: 'class' holds the class, which"),
+        (after(thresholds={"by": "age", "goal": "equal_recal"}), "did you mean 'equal_recall'?"),
+        (after(thresholds={"by": "age"}), "arms.1.thresholds.goal: this key is missing"),
+        (with_arms(PYRAMID | {"temperature": {}}), "arms.0 (a): temperature has no meaning without from"),
+        (with_arms(PYRAMID, AFTERWARDS, AFTERWARDS | {"name": "c", "from": "b"}),
+         "arms.2 (c).from: b is made of another arm's predictions itself"),
+        (with_arms({"name": "a", "predictions": "a.csv"}, AFTERWARDS), "a brings predictions of its own"),
         ({"faces": {"drop": ["NFF > 0"]}}, "faces.drop.0: 'NFF' is not known; did you mean 'NF'?"),
         ({"faces": {"drop": ["NF >"]}}, "faces.drop.0: the rule 'NF >' cannot be read"),
         ({"faces": {"schemes": {"s": {"majority": ["angr", "fear"]}}}}, "schemes.s.majority.0: 'angr' is not known"),
@@ -269,6 +308,21 @@ PYRAMID = {"name": "a", "network": "pyramid"}
 def test_a_contradiction_is_told(update: dict, message: str) -> None:
     config = merged(DEMO, update)
     assert message in told(config)
+
+
+def test_arms_that_are_made_of_others_are_allowed() -> None:
+    longer = {"name": "c", "like": "b", "thresholds": {"by": "gender * age", "goal": "equal_shares"}, "tried": 4}
+    arms = with_arms(PYRAMID, AFTERWARDS, longer, training={"seeds": [1, 2]})
+    arms["audit"]["contrasts"] = [{"before": "a", "after": "c", "placebo": "b"}]
+    made = {arm["name"]: arm for arm in checked(merged(DEMO, arms), SCHEMA)["arms"]}
+    assert made["c"]["from"] == "a"
+    assert made["c"]["temperature"] == {"by": "age", "minimum": 20, "strength": 1}
+    assert made["c"]["thresholds"]["minimum"] == 20
+    assert [made[name]["tried"] for name in "abc"] == [1, 1, 4]
+    checked(merged(DEMO, with_arms(PYRAMID, {"name": "b", "from": "a", "temperature": {}})), SCHEMA)
+    grid = {"training": {"seeds": [1, 2], "grid": {"channels": [16], "blocks": [4], "kernels": [3]}}}
+    of_grid = {"name": "b", "from": "b16_n4_k3", "ensemble": "seeds"}
+    checked(merged(DEMO, with_arms(of_grid, **grid)), SCHEMA)
 
 
 def test_a_key_written_twice_is_told_by_its_line(tmp_path: Path) -> None:
@@ -298,16 +352,18 @@ def test_a_whole_number_written_with_a_point_is_that_number() -> None:
 
 
 def test_the_names_of_networks_are_those_of_the_registry() -> None:
-    assert set(names.NAMED) == set(NETWORKS)
-    assert list(names.EXAMPLES) == STUDY
-    for name in (
-        *STUDY,
-        "B16_N8_FC2_K5_AP20",
-        "b1_n1_k1",
-        "b0_n1_k1",
-        "b16_n8_k4",
-        "b16_n8_fc2_k5",
-        "b16_n8_k5_ap20",
-        "x",
-    ):
-        assert names.is_known(name) == bool(shape_of(name)), name
+    assert set(names.PRETRAINED) == set(BACKBONES)
+    assert set(names.NAMED) == {*NETWORKS, *BACKBONES}
+    for name in (*names.NAMED, *names.PUBLISHED, "B16_N8_FC2_K5_AP20", "b1_n1_k1", "PYRAMID"):
+        assert names.is_known(name), name
+    for name in ("b0_n1_k1", "b16_n8_k4", "b16_n8_fc2_k5", "b16_n8_k5_ap20", "b16_n8_k5_", "x"):
+        assert not names.is_known(name), name
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("b16_n8_k5", (16, 8, 5, 2, 20)), ("b32_n2_k3", (32, 2, 3, 1, 20)), ("B4_N8_FC3_K7_AP10", (4, 8, 7, 3, 10))],
+)
+def test_a_name_of_the_family_tells_the_network(name: str, says: tuple[int, ...]) -> None:
+    shape = names.shape_of(name)
+    assert (shape.channels, shape.blocks, shape.kernel, shape.connected, shape.pooled) == says

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import re
 import struct
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fergap import files, tables
 from fergap.errors import UserError
@@ -26,7 +28,7 @@ from fergap.files import is_full, remove_drafts, whole
 from fergap.job import job, machine_fault
 from fergap.models.registry import build
 from fergap.people.annotators import from_table
-from fergap.training.checkpoint import save_tensors
+from fergap.training.checkpoint import ENTRY, save_tensors
 from fergap.training.external import read_external
 from fergap.training.weights import load_weights, save_weights
 
@@ -190,7 +192,8 @@ def test_a_byte_turned_in_weights_is_told(tmp_path: Path) -> None:
         message = refused(load_weights, path)
         assert str(path) in message
         assert "its networks are trained anew" in message
-    save_tensors(model.state_dict(), about, path)  # as somebody else would write them: no checksum
+    # as somebody else would write them: no checksum
+    save_file(model.state_dict(), path, metadata={ENTRY: json.dumps(about)})
     assert "do not match their checksum" in refused(load_weights, path)
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from fergap.errors import UserError
-from fergap.models.registry import STUDY, build, flops, parameters
+from fergap.models.names import PUBLISHED
+from fergap.models.registry import build, flops, parameters
 from fergap.models.resblock import AveragePool
 
 
@@ -37,13 +38,13 @@ def test_the_wide_pyramid_by_hand():
 
 
 def test_the_twelve_networks_exist():
-    assert len(STUDY) == 12
-    assert {type(build(name, 4)) for name in STUDY} == {torch.nn.Sequential}
+    assert len(PUBLISHED) == 12
+    assert {type(build(name, 4)) for name in PUBLISHED} == {torch.nn.Sequential}
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("pyramyd", "'pyramid'"), ("b16_n8_k4", "did you mean 'b16_n8_k"), ("resnet", "pyramid_wide, or channels")],
+    [("pyramyd", "'pyramid'"), ("b16_n8_k4", "did you mean 'b16_n8_k"), ("resnet", "inception_v3, or channels")],
 )
 def test_an_unknown_network_is_told_with_what_there_is(name, said):
     with pytest.raises(UserError, match=said):

@@ -251,7 +251,7 @@ def write_study(
     }
     found |= faces_tables(classes) if faces else {}
     if training:
-        found |= training_tables(arms, splits_of(study))
+        found |= training_tables([a["name"] for a in study["arms"] if "from" not in a], splits_of(study))
         if study["training"].get("report_published_protocol"):
             with_published_protocol(found)
     found["calibration"] = tables.read(ROOT / "benchmarks" / "calibration.csv", "calibration")

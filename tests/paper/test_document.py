@@ -59,6 +59,24 @@ def replicated(found):
     found["replicates"] = pd.concat([table, table[table["fold"].isna()].assign(seed=2)])
 
 
+def derived():
+    """A configuration with arms that are made of another's predictions."""
+    return study_config(
+        arms=[
+            {"name": "baseline", "network": "pyramid", "tried": 3},
+            {"name": "calibrated", "from": "baseline", "temperature": {"by": "age"}, "tried": 1},
+            {
+                "name": "equal",
+                "from": "baseline",
+                "ensemble": "seeds",
+                "temperature": {"strength": 0.5},
+                "thresholds": {"by": "gender*age", "goal": "equal_recall"},
+            },
+        ],
+        audit={"contrasts": [{"before": "baseline", "after": "calibrated"}]},
+    )
+
+
 STUDIES = {
     "demo": (study_config(), {}),
     "fer2013": (fer2013(), {"classes": ("angry", "bored", "focused", "neutral")}),
@@ -66,6 +84,7 @@ STUDIES = {
     "one arm": (study_config(arms=[{"name": "baseline", "network": "b16_n8_k5"}], audit={"contrasts": []}), {}),
     "replicates": (study_config(training={"seeds": [1, 2]}), {"edit": replicated}),
     "everything": (full_config(), {"sets": True, "validation": True}),
+    "derived": (derived(), {}),
     "not estimable": (study_config(audit={"minimum_faces": 400}), {}),
 }
 
@@ -117,6 +136,24 @@ def test_parts_that_a_study_lacks_are_said(tmp_path):
     assert "#tbl-recipe" not in text
     assert "#tbl-published" not in text
     assert "Rahmat" not in text
+
+
+def test_arms_made_of_others_say_of_what_and_how(tmp_path):
+    text = assembled(write_study(tmp_path, derived())).replace("\N{ZERO WIDTH SPACE}", "").replace("\\", "")
+    assert "| none; 3 settings tried |" in text
+    assert "| from baseline: a temperature for each group of age |" in text
+    assert (
+        f"| from baseline: the mean over the seeds, then a temperature, at 50{NO_BREAK}% of what was fitted, then "
+        "offsets of the classes for each group of gender*age, equal recall |"
+    ) in text
+    assert "#tbl-composition" not in text
+
+
+def test_an_arm_made_of_another_is_none_that_the_published_study_has():
+    document = Document.__new__(Document)
+    document.study, document.published = derived(), {"notes": []}
+    assert document.published_for("baseline") == {"notes": []}
+    assert document.published_for("calibrated") is None
 
 
 def test_the_published_numbers_appear_for_their_question_alone(tmp_path):

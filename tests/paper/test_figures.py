@@ -159,6 +159,18 @@ def test_faces_are_shown_only_from_pixels_that_may_be(tmp_path):
     np.testing.assert_array_equal(board[:24, :24], np.load(results.pixels)[first])
 
 
+def test_colour_pictures_are_shown_as_the_mean_of_their_channels(tmp_path):
+    results = Results(write_study(tmp_path, n=300))
+    pixels = np.random.default_rng(1).integers(0, 255, (300, 3, 24, 24), dtype=np.uint8)
+    np.save(tmp_path / "pixels.npy", pixels)
+    results.pixels = tmp_path / "pixels.npy"
+    board = draw(results)["montage"].axes[0].images[0].get_array()
+    assert board.shape == (len(results.classes) * 24, 14 * 24)
+    first = results.table("faces").query("label == @results.classes[0]")["row"].iloc[0]
+    red, green, blue = pixels[first].astype(int)
+    assert np.abs(board[:24, :24] - (red + green + blue) / 3).max() < 1
+
+
 @pytest.mark.parametrize("heights", [[0.0, 0.1, 0.2], [-5.0, 0.0, 0.0, 0.0, 9.0], [1.0], []])
 def test_labels_are_moved_apart(heights):
     from fergap.paper.figures_sensitivity import apart

@@ -5,9 +5,11 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from made_up import write_study
 
 from fergap.errors import UserError
+from fergap.models.names import NAMED, PRETRAINED
 from fergap.models.registry import build
 from fergap.paper.binding import timings
 from fergap.paper.document import Document
@@ -50,11 +52,25 @@ def test_ambiguity_is_that_of_the_group(results):
     assert float(rows["child"][3]) == pytest.approx(faces.loc[own, "ambiguity"].mean(), abs=0.005)
 
 
-@pytest.mark.parametrize("network", ["pyramid", "b16_n8_k5", "B32_N4_FC1_K3_AP20", "b8_n1_k3"])
+@pytest.mark.parametrize("network", [*NAMED, "b16_n8_k5", "B32_N4_FC1_K3_AP20", "b8_n1_k3"])
 @pytest.mark.parametrize(("classes", "size"), [(7, 48), (4, 30)])
 def test_the_layers_hold_the_weights_of_the_network(network, classes, size):
     model = build(network, classes, 1, size)
     assert sum(layer.weights for layer in layers(network, classes, size)) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("network", PRETRAINED)
+@pytest.mark.parametrize("size", [48, 90])
+def test_the_outputs_are_those_of_torchvisions_modules(network, size):
+    model, shapes = build(network, 4, 1, size).eval(), set()
+    for module in model.body.modules():
+        module.register_forward_hook(lambda module, given, out: shapes.add(out.shape[1:]))
+    with torch.no_grad():
+        model(torch.zeros(1, 1, size, size))
+    rows = [layer for layer in layers(network, 4, size) if "enlarging" not in layer.what and layer.side > 1]
+    assert len(rows) > 4
+    for layer in rows:
+        assert (layer.channels, layer.side, layer.side) in shapes, layer
 
 
 def test_a_network_of_another_name_has_no_table():

@@ -116,3 +116,34 @@ def test_no_estimate_reaches_the_abstract(tmp_path):
     text = document.abstract().replace("\N{NO-BREAK SPACE}", " ")
     assert "the gap between child faces and adult faces cannot be estimated: fewer than 3 faces of child" in text
     assert pd.isna(document.results.gaps().query("attribute == 'age'")["estimate"]).all()
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high"), [(-0.136, -0.18, -0.093), (0.018, -0.007, 0.042), (-0.014, -0.029, 0.002)]
+)
+def test_the_interval_of_a_gap_has_the_sign_of_its_words(estimate, low, high):
+    row = {
+        "arm": "baseline",
+        "group": "child",
+        "reference": "adult",
+        "verdict": "gap",
+        "adjustment": "holm",
+        "estimate": estimate,
+        "ci_low": low,
+        "ci_high": high,
+        "confidence": 0.95,
+        "n_group": 500,
+        "n_reference": 4000,
+        "accuracy_group": 0.7 + estimate,
+        "accuracy_reference": 0.7,
+        "margin": 0.03,
+        "p_adjusted": 0.01,
+        "test": "class-stratified exact",
+        "minimum_detectable_gap": 0.05,
+    }
+    text = gap_sentence(row)
+    shown, word = re.search(r"recognised ([\d.]+) points (\w+) often", text).groups()
+    ends = [float(v.replace("−", "-")) for v in re.search(r"CI ([−\d.]+) to ([−\d.]+)", text).groups()]
+    assert word == ("less" if estimate < 0 else "more")
+    assert ends[0] <= float(shown) <= ends[1]
+    assert ends[1] - ends[0] == pytest.approx(100 * (high - low), abs=0.11)

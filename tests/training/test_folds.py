@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergap.errors import UserError
-from fergap.training.folds import duplicate_sets, roles, split_folds, split_once, strata, wide_groups
+from fergap.training.folds import duplicate_sets, roles, split_folds, split_once, strata
+from fergap.training.groups import wide_groups
 
 from .examples import pictures
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fergap.errors import UserError
-from fergap.training.interventions import composition, intervene, oversample
+from fergap.training.interventions import composition, intervene, oversample, undersample
 
 GROUPS = pd.DataFrame({"age": ["child"] * 3 + ["adult"] * 8 + ["unknown"] * 4 + ["child"] * 5})
 ROWS = np.arange(15)  # 3 children, 8 adults, 4 unknown; the last five children are not in the training part
@@ -67,3 +67,77 @@ def test_bad_settings(settings, said):
 def test_a_group_that_the_training_part_lacks():
     with pytest.raises(UserError, match="no training face of age 'child'"):
         oversample(np.arange(3, 15), GROUPS, {"age": "child"}, np.random.default_rng(0))
+
+
+CLASSES = GROUPS.assign(**{"class": ["fear", "joy", "joy"] + ["fear"] * 2 + ["joy"] * 6 + ["fear"] * 4 + ["joy"] * 5})
+# fear: 1 child and 2 adults; joy: 2 children and 6 adults; and 4 unknown who fear
+
+
+def counted(rows, *columns):
+    return CLASSES.iloc[rows].value_counts(list(columns)).to_dict()
+
+
+def test_parity_within_each_class():
+    after = oversample(ROWS, CLASSES, {"age": "child", "within": "class", "to": "parity"}, np.random.default_rng(0))
+    assert counted(after, "class", "age") == {
+        ("fear", "child"): 2, ("fear", "adult"): 2, ("joy", "child"): 6, ("joy", "adult"): 6, ("fear", "unknown"): 4,
+    }  # fmt: skip
+
+
+def test_a_class_without_a_face_to_repeat_is_left_as_it_is():
+    after = oversample(ROWS[1:], CLASSES, {"age": "child", "within": "class", "to": "parity"}, np.random.default_rng(0))
+    assert counted(after, "class", "age")["fear", "adult"] == 2
+    assert ("fear", "child") not in counted(after, "class", "age")
+    assert counted(after, "class", "age")["joy", "child"] == 6
+
+
+def test_group_by_class_and_class_alone():
+    after = oversample(ROWS, CLASSES, {"age*class": "child*fear", "to": 0.5}, np.random.default_rng(0))
+    assert counted(after, "class", "age")["fear", "child"] == 10  # as many as all others of known age
+    after = oversample(ROWS, CLASSES, {"class": "fear", "to": "parity"}, np.random.default_rng(0))
+    assert counted(after, "class") == {("fear",): 8, ("joy",): 8}
+
+
+def test_all_groups_to_parity():
+    more = oversample(ROWS, CLASSES, {"age*class": "all", "to": "parity"}, np.random.default_rng(0))
+    known = {("adult", "fear"), ("adult", "joy"), ("child", "fear"), ("child", "joy")}
+    assert counted(more, "age", "class") == dict.fromkeys(known, 6) | {("unknown", "fear"): 4}
+    fewer = undersample(ROWS, CLASSES, {"age*class": "all", "to": "parity"}, np.random.default_rng(0))
+    assert counted(fewer, "age", "class") == dict.fromkeys(known, 1) | {("unknown", "fear"): 4}
+
+
+@pytest.mark.parametrize(("to", "adults"), [("parity", 3), (0.5, 3), (0.6, 4), (0.9, 8), (0.25, 1)])
+def test_undersampling_by_hand(to, adults):
+    after = undersample(ROWS, GROUPS, {"age": "adult", "to": to}, np.random.default_rng(0))
+    assert times(after).max() == 1
+    assert after.tolist() == sorted(after)
+    assert times(after)[3:11].sum() == adults
+    assert (times(after)[[0, 1, 2, 11, 12, 13, 14]] == 1).all()
+
+
+def test_fewer_adults_are_among_more():
+    many, few = (
+        undersample(ROWS, GROUPS, {"age": "adult", "to": to}, np.random.default_rng(0)) for to in (0.6, "parity")
+    )
+    assert set(few) < set(many)
+
+
+def test_undersampling_within_each_class():
+    after = undersample(ROWS, CLASSES, {"age": "adult", "within": "class", "to": "parity"}, np.random.default_rng(0))
+    assert counted(after, "class", "age") == {
+        ("fear", "child"): 1, ("fear", "adult"): 1, ("joy", "child"): 2, ("joy", "adult"): 2, ("fear", "unknown"): 4,
+    }  # fmt: skip
+
+
+def test_parity_from_above_is_with_the_smallest_other_group_that_there_is():
+    groups = pd.DataFrame({"age": ["child"] * 2 + ["adult"] * 7 + ["old"] * 5 + ["none"]})
+    after = undersample(np.arange(14), groups, {"age": "adult"}, np.random.default_rng(0))
+    assert times(after)[2:9].sum() == 2
+
+
+def test_all_rows_of_one_group_are_left_as_they_are():
+    groups = pd.DataFrame({"age": ["child"] * 5 + ["unknown"] * 3})
+    for function in (oversample, undersample):
+        for to in ("parity", 0.1):
+            after = function(np.arange(8), groups, {"age": "child", "to": to}, np.random.default_rng(0))
+            assert after.tolist() == list(range(8))

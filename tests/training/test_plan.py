@@ -5,16 +5,22 @@ from pathlib import Path
 import pytest
 
 from fergap.errors import UserError
-from fergap.models.registry import STUDY
+from fergap.models.names import PUBLISHED
 from fergap.training.plan import (
     arm_packs,
     check_device,
+    derived_arms,
+    derived_paths,
+    derived_settings,
     expanded,
+    expanded_contrasts,
     external_arms,
+    given_weights,
     job_settings,
     pack_paths,
     packs,
     trained_arms,
+    tried,
     unit_label,
 )
 
@@ -98,11 +104,45 @@ def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_intervention
     assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
 
 
+def test_a_placebo_starts_from_the_same_weights():
+    start = {"network": "resnet50", "weights": "w.pth", "tuned": "head"}
+    arms = [
+        {"name": "more", "oversample": {"age": "child", "to": "parity"}} | start,
+        {"name": "placebo", "like": "more", "placebo": True},
+        {"name": "fetched", "network": "resnet50", "weights": "imagenet"},
+        {"name": "fresh", "network": "resnet50"},
+    ]
+    config = CONFIG | {"arms": arms}
+    config["arms"] = expanded(config)
+    assert job_settings(config, "placebo", 0)["arm"] == {"name": "placebo"} | start
+    assert given_weights(config) == {"more": "w.pth", "placebo": "w.pth"}
+
+
+def test_an_arm_made_of_anothers_predictions_trains_nothing():
+    after = {"name": "after", "from": "quick", "temperature": {"by": "age"}, "ensemble": "seeds", "tried": 3}
+    config = CONFIG | {"arms": [*CONFIG["arms"], after]}
+    assert trained_arms(config) == ["baseline", "quick"]
+    assert pack_paths(config, "runs.csv") == pack_paths(CONFIG, "runs.csv")
+    assert pack_paths(config, "runs.csv", ["quick"]) == pack_paths(CONFIG, "runs.csv")[3:]
+    assert derived_arms(config) == {"after": "quick"}
+    assert derived_paths(config, "predictions.parquet") == ["results/s/training/after/predictions.parquet"]
+    assert derived_settings(config, "after") == {k: v for k, v in after.items() if k != "tried"}
+    assert expanded(config | {"arms": [*config["arms"], {"name": "too", "like": "after"}]})[-1] == after | {
+        "name": "too"
+    }
+
+
+def test_how_many_settings_were_tried_is_no_part_of_a_job():
+    config = CONFIG | {"arms": [CONFIG["arms"][0] | {"tried": 12}, *CONFIG["arms"][1:]]}
+    assert job_settings(config, "baseline", 0) == job_settings(CONFIG, "baseline", 0)
+    assert tried(config) == {"baseline": 12, "theirs": 1, "quick": 1}
+
+
 def test_a_grid_is_an_arm_for_every_network():
     grid = {"channels": [16, 32], "blocks": [4, 8], "kernels": [3, 5, 7], "split": [0.7, 0.15, 0.15]}
     config = CONFIG | {"training": CONFIG["training"] | {"grid": grid}}
     config["arms"] = expanded(config)
-    assert [arm["name"] for arm in config["arms"][3:]] == STUDY
+    assert [arm["name"] for arm in config["arms"][3:]] == list(PUBLISHED)
     assert expanded(config) == config["arms"]
     assert arm_packs(config, "b16_n8_k5") == [[(1, 0, 0), (5, 0, 0)]]
     assert len(arm_packs(config, "baseline")) == 3
@@ -145,9 +185,51 @@ def test_labels_count_from_one():
         ("fergap.training.plan", ("numpy", "pandas", "torch")),
         ("fergap.training.collect", ("torch", "sklearn", "fergap.models")),
         ("fergap.training.folds", ("torch",)),
+        ("fergap.training.afterwards", ("torch", "sklearn", "fergap.models")),
     ],
 )
 def test_what_a_module_imports(module, banned):
     scripts = Path(__file__).parents[2] / "scripts"
     code = f"import sys; sys.path.insert(0, {str(scripts)!r}); import {module}; print(set(sys.modules) & set({banned}))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+PENALTY = {"equalized_odds": {"by": "age", "strength": 1}}
+
+
+def test_a_path_is_an_arm_for_each_value_and_so_are_its_contrasts():
+    arms = [
+        {"name": "baseline", "network": "pyramid"},
+        {
+            "name": "fair",
+            "like": "baseline",
+            "penalty": PENALTY,
+            "path": {"of": "penalty.equalized_odds.strength", "values": [0.1, 10, 1e-7, 1e9]},
+        },
+        {"name": "longer", "network": "pyramid", "epochs": 9, "path": {"of": "epochs", "values": [9]}},
+    ]
+    contrasts = [{"before": "baseline", "after": "fair"}, {"before": "longer", "after": "baseline", "placebo": "none"}]
+    config = CONFIG | {"arms": arms, "audit": {"contrasts": contrasts}}
+    made = expanded(config)
+    names = ["fair_0p1", "fair_10", "fair_1e-07", "fair_1e09"]
+    assert [arm["name"] for arm in made] == ["baseline", *names, "longer_9"]
+    assert [arm["penalty"]["equalized_odds"] for arm in made[1:5]] == [
+        {"by": "age", "strength": value} for value in (0.1, 10, 1e-7, 1e9)
+    ]
+    assert made[5] == {"name": "longer_9", "network": "pyramid", "epochs": 9}
+    assert PENALTY["equalized_odds"]["strength"] == 1
+    compared = expanded_contrasts(config)
+    assert compared == [{"before": "baseline", "after": name} for name in names] + [
+        {"before": "longer_9", "after": "baseline", "placebo": "none"}
+    ]
+    again = config | {"arms": made, "audit": {"contrasts": compared}}
+    assert expanded(again) == made
+    assert expanded_contrasts(again) == compared
+
+
+def test_a_path_along_what_the_arm_does_not_have_is_told():
+    arm = {"name": "fair", "network": "pyramid", "penalty": PENALTY}
+    for of in ("penalty.equalised_odds.strength", "penalty.equalized_odds.by", "name"):
+        config = CONFIG | {"arms": [arm | {"path": {"of": of, "values": [1]}}]}
+        with pytest.raises(UserError, match=r"path\.of: .* no number '.*\n.*one of penalty\.equalized_odds\.strength"):
+            expanded(config)

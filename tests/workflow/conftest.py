@@ -15,6 +15,10 @@ study: tiny
 faces: {drawn: {count: 700, children: 0.3, not_a_face: 0.02}}
 folds: {count: 3, validation: 0.2}
 training: {epochs: 2, folds_per_job: 2, precision: fp32}
+arms:
+  - {name: baseline, network: pyramid}
+  - {name: child_oversampled, network: pyramid, oversample: {age: child, to: parity}}
+  - {name: adjusted, from: baseline, temperature: {by: age, minimum: 15}, thresholds: {by: gender, goal: equal_recall}}
 audit: {resamples: 500}
 """
 

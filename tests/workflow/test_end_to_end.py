@@ -30,6 +30,7 @@ TABLES = {
     "training/folds.parquet": "folds",
     "training/predictions.parquet": "predictions",
     "training/history.csv": "history",
+    "training/adjusted/adjustments.csv": "adjustments",
     "training/composition.csv": "composition",
     "training/runs.csv": "runs",
 } | {f"audit/{name}.csv": name for name in AUDIT}
@@ -57,6 +58,22 @@ def test_every_face_is_predicted_once_by_a_model_that_never_saw_it(finished: Pat
     assert (roles.groupby(["arm", "fold", "set"])["role"].nunique() == 1).all()
     probabilities = predictions.filter(like="p_").to_numpy()
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_an_arm_made_of_another_has_its_faces_and_folds_and_no_training(finished: Path) -> None:
+    predictions = tables.read(results(finished) / "training/predictions.parquet", "predictions")
+    key = ["image_id", "seed", "repeat", "fold", "role", "true"]
+    before, after = (predictions[predictions["arm"] == arm].set_index(key) for arm in ("baseline", "adjusted"))
+    assert before.index.equals(after.index)
+    assert (before.filter(like="p_") != after.filter(like="p_")).to_numpy().mean() > 0.9
+    assert "adjusted" not in set(tables.read(results(finished) / "training/runs.csv", "runs")["arm"])
+    found = tables.read(results(finished) / "training/adjusted/adjustments.csv", "adjustments")
+    assert found.groupby("quantity")["group"].unique().map(sorted).to_dict() == {
+        "offset": ["all", "female", "male"],
+        "temperature": ["adult", "all", "child"],
+    }
+    html = (results(finished) / "paper/paper.html").read_text(encoding="utf-8")
+    assert "from baseline: a temperature for each group of age, then offsets" in html
 
 
 def test_children_are_repeated_in_the_training_part_alone(finished: Path) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from fergap.audit.counts import Split
-from fergap.audit.gaps import answers, bounds, pairs
+from fergap.audit.gaps import NO_CLASS, answers, bounds, estimated, pairs
 from fergap.audit.proportions import newcombe
 from fergap.audit.settings import Settings, faces, few_answers
 from fergap.audit.stratified import Strata, Test, risk_difference, two_by_two
@@ -86,15 +86,23 @@ def expected_gap(strata: Strata) -> float:
     return float(np.sum(rate * (strata.n1 / strata.n1.sum() - strata.n0 / strata.n0.sum())))
 
 
+def shares_and_recalls(strata: Strata) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return each class's share of the group and of the reference, and its recall in both.
+
+    The recall of a class that one group lacks is the other group's.
+    """
+    w1, w0 = strata.n1 / strata.n1.sum(), strata.n0 / strata.n0.sum()
+    r1, r0 = strata.x1 / np.maximum(strata.n1, 1), strata.x0 / np.maximum(strata.n0, 1)
+    return w1, w0, np.where(strata.n1 > 0, r1, r0), np.where(strata.n0 > 0, r0, r1)
+
+
 def kitagawa(strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     """Return each class's part of the gap by mix and by accuracy within it (Kitagawa 1955); both sum to the gap.
 
     Mix (w1 − w0)(R1 + R0)/2, within (R1 − R0)(w1 + w0)/2, of shares w and recalls R. A class that one group lacks is
-    all mix: its recall there is taken to be the other group's.
+    all mix.
     """
-    w1, w0 = strata.n1 / strata.n1.sum(), strata.n0 / strata.n0.sum()
-    r1, r0 = strata.x1 / np.maximum(strata.n1, 1), strata.x0 / np.maximum(strata.n0, 1)
-    r1, r0 = np.where(strata.n1 > 0, r1, r0), np.where(strata.n0 > 0, r0, r1)
+    w1, w0, r1, r0 = shares_and_recalls(strata)
     return (w1 - w0) * (r1 + r0) / 2, (r1 - r0) * (w1 + w0) / 2
 
 
@@ -110,19 +118,15 @@ def kitagawa_errors(strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     tuple of two numpy.ndarray
         (classes + 1,) of mix and of within.
     """
-    sizes = [(strata.x1.astype(float), strata.n1.astype(float)), (strata.x0.astype(float), strata.n0.astype(float))]
-    (w1, w0), (r1, r0) = (
-        [f(*own) for own in sizes] for f in (lambda x, n: n / n.sum(), lambda x, n: x / np.maximum(n, 1))
-    )
+    w1, w0, r1, r0 = shares_and_recalls(strata)
     both = (w1 > 0) & (w0 > 0)
-    r1, r0 = np.where(w1 > 0, r1, r0), np.where(w0 > 0, r0, r1)
     gap, middle = r1 - r0, (r1 + r0) / 2
     shares = np.where(both, (w1 - w0) / 2, w1 - w0)  # a class of one group alone is all mix, at that group's recall
     weights = np.where(both, (w1 + w0) / 2, 0.0)
     out = []
     for slopes in (((middle, shares), (-middle, shares)), ((gap / 2, weights), (gap / 2, -weights))):
         variance = np.zeros(len(w1) + 1)
-        for (g, h), (_, n), w, r in zip(slopes, sizes, (w1, w0), (r1, r0), strict=True):
+        for (g, h), n, w, r in zip(slopes, (strata.n1, strata.n0), (w1, w0), (r1, r0), strict=True):
             spread = np.divide(h**2 * r * (1 - r), n, out=np.zeros_like(r), where=n > 0)
             variance[:-1] += g**2 * w * (1 - w) / n.sum() + spread
             variance[-1] += (np.sum(g**2 * w) - np.sum(g * w) ** 2) / n.sum() + spread.sum()
@@ -171,11 +175,7 @@ def adjusted_gaps(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
         row = head | {"metric": "accuracy", "adjusted_for": "class", "method": "standardised", "primary": 0}
         row |= {"n_group": int(split.n[g]), "n_reference": int(split.n[r]), "confidence": settings.confidence}
         if row["status"] == "ok":
-            estimate, *interval = standardised_gap(split.strata(g, r), settings.confidence)
-            if math.isnan(estimate):
-                row["status"] = "not estimable: no class that both groups have"
-            else:
-                row |= {"estimate": estimate} | bounds(interval)
+            row |= estimated(standardised_gap(split.strata(g, r), settings.confidence), NO_CLASS)
         yield row
 
 
@@ -184,11 +184,8 @@ def adjusted_effects(arm: str, split: Split, settings: Settings) -> Iterator[Row
     for g, r, head in pairs(arm, split, settings):
         row = head | {"effect": "adjusted_odds_ratio", "method": "mantel-haenszel", "confidence": settings.confidence}
         if row["status"] == "ok":
-            estimate, *interval = odds_ratio(split.strata(g, r), settings.confidence)
-            if math.isnan(estimate):
-                row["status"] = "not estimable: no finite odds ratio within classes"
-            else:
-                row |= {"estimate": estimate} | bounds(interval)
+            found = odds_ratio(split.strata(g, r), settings.confidence)
+            row |= estimated(found, "not estimable: no finite odds ratio within classes")
         yield row
 
 

@@ -1,6 +1,6 @@
 """Is the input fit to be audited? One row per check, with what was found and whether to look at it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,23 @@ def row(check: str, value: str, fine: bool = True, **where: str) -> Row:
     return {"check": check, "value": value, "verdict": "ok" if fine else "look"} | where
 
 
-def checks(sample: Sample, settings: Settings, clusters: Sequence[Row]) -> Iterator[Row]:
-    """Yield the rows of ``checks``; ``clusters`` are the rows of that table."""
+def checks(
+    sample: Sample, settings: Settings, clusters: Sequence[Row], tried: Mapping[str, int] | None = None
+) -> Iterator[Row]:
+    """Yield the rows of ``checks``; ``clusters`` are the rows of that table.
+
+    ``tried`` tells for each arm how many settings were tried before its own were taken: arms that were tuned more than
+    others are better for that alone.
+    """
     yield row("faces", f"{len(sample.faces):,}")
     yield row("classes", ", ".join(sample.classes), len(sample.classes) > 1)
     yield row("people without a prediction", f"{sample.unpredicted_people:,}", sample.unpredicted_people == 0)
     yield row("resamples", f"{settings.resamples:,} (seed {settings.seed})")
     for arm in sample.arms.values():
         yield from arm_checks(sample, arm)
+    budgets = {arm: count for arm, count in (tried or {}).items() if arm in sample.arms}
+    for arm, count in budgets.items():
+        yield row("settings tried", f"{count:,}", count == min(budgets.values()), arm=arm)
     counted = np.logical_or.reduce([arm.covered for arm in sample.arms.values()])
     for attribute in sample.attributes:
         yield from attribute_checks(sample, attribute, counted, settings)

@@ -10,7 +10,7 @@ from scipy.stats import t
 from fergap.audit.changes import SMALL_CELL, heading
 from fergap.audit.clusters import contrast_arms
 from fergap.audit.counts import PairedSplit
-from fergap.audit.gaps import pairs
+from fergap.audit.gaps import NO_CLASS, pairs
 from fergap.audit.inputs import Sample
 from fergap.audit.joint import cluster_patterns
 from fergap.audit.settings import Contrast, Settings
@@ -109,7 +109,7 @@ def adjusted_changes(contrast: Contrast, split: PairedSplit, sample: Sample, set
             own = kept.reshape(len(drawn.counts), -1), drawn.counts
         slope, cells = robust_slope(table[[g, r]], own), table[[g, r]].sum(1)
         if slope is None:
-            yield row | {"status": "not estimable: no class that both groups have"}
+            yield row | {"status": NO_CLASS}
             continue
         row |= {"estimate": slope.estimate}
         if cells[:, [0, 2]].min() < SMALL_CELL:

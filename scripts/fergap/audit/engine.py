@@ -32,7 +32,8 @@ from fergap.audit.placebo import beyond_placebo, judge
 from fergap.audit.planning import planning
 from fergap.audit.ranking import ranking
 from fergap.audit.resampling import resample_change, resample_split
-from fergap.audit.settings import Contrast, Settings, contrasts_of
+from fergap.audit.sensitivity import sensitivity
+from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, contrasts_of
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.tradeoff import tradeoff
@@ -64,6 +65,7 @@ NAMES = (
     "verdicts",
     "power",
     "label_noise",
+    "sensitivity",
     "clusters",
     "size_matched",
     "multiplicity",
@@ -115,7 +117,10 @@ def audit(
     classes: Sequence[str] | None = None,
     bootstrap: str = "stratified",
     clusters: Mapping[Any, Any] | pd.Series | None = None,
+    duplicates: Mapping[str, Mapping[Any, Any] | pd.Series] | None = None,
+    confidence_thresholds: Sequence[float] = CONFIDENCE_THRESHOLDS,
     validation: pd.DataFrame | None = None,
+    tried: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -127,7 +132,8 @@ def audit(
         ``test`` rows are out of fold) and ``p_<class>``. Each arm's first seed and that seed's smallest repeat carry
         the tests and intervals; the others appear in the table ``replicates``.
     people : pandas.DataFrame
-        ``image_id``, ``attribute``, ``group`` (missing where unknown), one row per face and attribute.
+        ``image_id``, ``attribute``, ``group`` (missing where unknown), one row per face and attribute, and optionally
+        ``confidence``, the annotator's of the group (0 … 1, missing where none was given).
     attributes : sequence of str
         Attributes to compare by; ``gender*age`` combines two.
     reference : mapping, optional
@@ -154,9 +160,16 @@ def audit(
     clusters : mapping or pandas.Series, optional
         ``image_id`` → cluster of faces that are not independent (one person, one picture); by default the column
         ``cluster_id`` of ``people``, if it is there.
+    duplicates : mapping, optional
+        Kind of duplicate, such as ``exact`` and ``near`` → ``image_id`` → set of faces that repeat each other; the
+        table ``sensitivity`` gives the gaps with one face of each set.
+    confidence_thresholds : sequence of float
+        In (0, 1]; the table ``sensitivity`` gives the gaps among faces whose group is at least as sure.
     validation : pandas.DataFrame, optional
         Faces whose true group is known: ``image_id``, ``attribute``, ``truth``, and optionally ``group``, the label,
         by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
+    tried : mapping, optional
+        Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
     seed : int
         Every resample derives from it.
 
@@ -180,7 +193,9 @@ def audit(
         classes=classes,
     )
     pairs = contrasts_of(contrasts, list(sample.arms))
-    settings = Settings(margin, confidence, resamples, minimum_faces, seed, pairs, bootstrap)
+    settings = Settings(
+        margin, confidence, resamples, minimum_faces, seed, pairs, bootstrap, tuple(confidence_thresholds)
+    )
     sample = replace(sample, clusters=cluster_codes(sample.faces, people, clusters))
     for contrast in settings.contrasts:
         check_pairing(sample, contrast)
@@ -188,7 +203,7 @@ def audit(
             check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
     out["clusters"] += clustering(sample, settings)
-    out["checks"] += checks(sample, settings, out["clusters"])
+    out["checks"] += checks(sample, settings, out["clusters"], tried)
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)
@@ -196,6 +211,7 @@ def audit(
     out["calibration_metrics"] += calibration_metrics(sample, settings)
     audit_arms(sample, settings, out)
     out["label_noise"] += validation_rows(sample, validation, settings)
+    out["sensitivity"] += sensitivity(sample, people, duplicates or {}, settings)
     out["models"] += models(sample, settings)
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)

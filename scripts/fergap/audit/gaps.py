@@ -1,7 +1,7 @@
 """The gap between each group and the reference: estimates, tests, effect sizes and equivalence."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from fergap.audit.stratified import (
 
 Row = dict[str, Any]
 PRIMARY_TEST = "class-stratified exact"
+NO_CLASS = "not estimable: no class that both groups have"
 METHODS = ("bca", "percentile", "basic", "studentized")  # the last of an accuracy gap alone
 
 
@@ -42,8 +43,14 @@ def pairs(arm: str, split: Split, settings: Settings) -> Iterator[tuple[int, int
         )
 
 
-def bounds(interval: tuple[float, float]) -> Row:
+def bounds(interval: Sequence[float]) -> Row:
     return {"ci_low": float(interval[0]), "ci_high": float(interval[1])}
+
+
+def estimated(found: Sequence[float], otherwise: str) -> Row:
+    """Return the columns of an estimate and its interval's ends, or where it is NaN the status ``otherwise``."""
+    estimate, *interval = found
+    return {"status": otherwise} if math.isnan(estimate) else {"estimate": estimate} | bounds(interval)
 
 
 def resampled_bounds(
@@ -106,11 +113,7 @@ def gaps(
 
         row = accuracy | {"adjusted_for": "class", "method": "mantel-haenszel"}
         if estimable:
-            adjusted, *interval = risk_difference(split.strata(g, r), settings.confidence)
-            if math.isnan(adjusted):
-                row["status"] = "not estimable: no class that both groups have"
-            else:
-                row |= {"estimate": adjusted} | bounds(interval)
+            row |= estimated(risk_difference(split.strata(g, r), settings.confidence), NO_CLASS)
         yield row
 
         yield from macro_gaps(split, g, r, both, head, settings)
@@ -157,16 +160,10 @@ def recall_gaps(split: Split, g: int, r: int, classes: tuple[str, ...], head: Ro
 
 def tests(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``tests`` for one arm and attribute, with families but not yet adjusted."""
-    family = "intersection" if "*" in split.attribute else "gap"
     for g, r, head in pairs(arm, split, settings):
-        first = head | {"test": PRIMARY_TEST, "family": family, "primary": 1}
+        yield primary_test(split, g, r, head)
         if head["status"] != "ok":
-            yield first
             continue
-        exact = exact_conditional(split.strata(g, r))
-        if math.isnan(exact.p_value):
-            first["status"] = "not estimable: no class that both groups have"
-        yield first | exact._asdict()
         table = two_by_two(*answers(split, g, r))
         yield head | {"test": "chi-square", "primary": 0} | chi_square(table)._asdict()
         if small_cells(*answers(split, g, r)):
@@ -186,6 +183,17 @@ def tests(arm: str, split: Split, classes: tuple[str, ...], settings: Settings) 
             name, test = ("chi-square", chi_square) if least_expected(table) >= 5 else ("fisher", fisher)
             result: Test = test(table)
             yield row | {"test": name} | result._asdict()
+
+
+def primary_test(split: Split, g: int, r: int, head: Row) -> Row:
+    """Return the row of ``tests`` that a pair's verdict rests on, with its family but not yet adjusted."""
+    row = head | {"test": PRIMARY_TEST, "family": "intersection" if "*" in split.attribute else "gap", "primary": 1}
+    if row["status"] == "ok":
+        exact = exact_conditional(split.strata(g, r))
+        row |= exact._asdict()
+        if math.isnan(exact.p_value):
+            row["status"] = NO_CLASS
+    return row
 
 
 def effects(arm: str, split: Split, settings: Settings) -> Iterator[Row]:

@@ -193,7 +193,7 @@ def ledger(tables: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
     for independence or positive dependence, has Benjamini and Yekutieli's (2001) beside it, which holds under any.
     """
     for name, rows in tables.items():
-        if name in ("verdicts", "multiplicity"):  # they repeat what other tables adjust
+        if name in ("verdicts", "sensitivity", "multiplicity"):  # they repeat what other tables adjust
             continue
         tested = against_baseline(rows) if name == "tradeoff" else rows
         found = [row for row in tested if row.get("p_adjusted") is not None and row.get("adjustment") is not None]

@@ -16,6 +16,7 @@ SAME = {
     "effect": "metric",
     "test": "method",
     "scenario": "metric",
+    "choice": "metric",
     "question": "metric",
     "quantity": "metric",
     "term": "group",

@@ -63,17 +63,19 @@ def gap_sentence(row: Row) -> str:
     if row["verdict"] == "not estimable":
         reason = row["status"].removeprefix("not estimable: ")
         return f"With {row['arm']}, the gap between {group} and {reference} cannot be estimated: {reason}."
-    gap = row["estimate"]
+    gap, ends = row["estimate"], (row["ci_low"], row["ci_high"])
     if round(100 * abs(gap), 1) == 0:
         compared = f"{group} were recognised as often as {reference}, to a tenth of a point"
     else:
         word = "less" if gap < 0 else "more"
         compared = f"{group} were recognised {points(gap, False)} points {word} often than {reference}"
+        if gap < 0:  # the words turn the sign, and the interval turns with them
+            ends = (-row["ci_high"], -row["ci_low"])
     sizes = f"n {number(row['n_group'])} and {number(row['n_reference'])}"
     adjusted = " Holm-adjusted" if row["adjustment"] == "holm" else ""
     numbers = (
         f"{percent(row['accuracy_group'])} against {percent(row['accuracy_reference'])}, {sizes}; "
-        f"{whole_percent(row['confidence'])} CI {interval(row['ci_low'], row['ci_high'])}; "
+        f"{whole_percent(row['confidence'])} CI {interval(*ends)}; "
         f"{row['test']} test,{adjusted} {p_value(row['p_adjusted'])}"
     )
     margin = points(row["margin"], False)
@@ -123,6 +125,8 @@ def change_sentence(row: Row) -> str:
     )
     if row["levelling_down"]:
         sentence += f": levelling down, {joined([group_faces(g) for g in row['lost'].split('; ')])} lost"
+    if row["change_group"] == row["change_reference"] == 0 and math.isnan(row["minimum_detectable_gap"]):
+        return sentence + ": no face of theirs became right or wrong."
     return sentence + "." + detectable(row["minimum_detectable_gap"], "change of the gap")
 
 

@@ -9,6 +9,7 @@ from fergap.errors import UserError
 BOOTSTRAPS = ("stratified", "plain", "clustered")
 BOOTSTRAP_FACES = 30  # below it no bootstrap interval is given
 BOOTSTRAP_ANSWERS = 5  # nor for an accuracy with fewer correct or fewer wrong answers
+CONFIDENCE_THRESHOLDS = (0.6, 0.7, 0.8, 0.9)
 POOLED = "pooled into the main effects"
 
 
@@ -36,6 +37,7 @@ class Settings:
     seed: int
     contrasts: tuple[Contrast, ...]
     bootstrap: str = "stratified"
+    confidence_thresholds: tuple[float, ...] = CONFIDENCE_THRESHOLDS
 
     def __post_init__(self) -> None:
         def refuse(key: str, value: Any, expected: str) -> None:
@@ -51,6 +53,8 @@ class Settings:
             refuse("minimum_faces", self.minimum_faces, "at least 2")
         if self.bootstrap not in BOOTSTRAPS:
             refuse("bootstrap", self.bootstrap, "one of " + ", ".join(BOOTSTRAPS))
+        if not all(0 < t <= 1 for t in self.confidence_thresholds):
+            refuse("confidence_thresholds", list(self.confidence_thresholds), "numbers above 0 and at most 1")
 
     @property
     def alpha(self) -> float:

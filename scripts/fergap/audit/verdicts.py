@@ -51,17 +51,21 @@ def gap_verdicts(
         row["verdict"] = "not estimable"
         if row["status"] == "ok":
             x1, n1, x0, n0 = answers(split, g, r)
-            narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
-            row |= {"estimate": x1 / n1 - x0 / n0, "smallest_margin": max(map(abs, narrow))}
+            row |= judged(x1, n1, x0, n0, row["p_adjusted"], settings)
             strata = split.strata(g, r)
             row |= {"simpson": simpson(strata), "simpson_reading": simpson_reading(strata, settings.confidence)}
-            row |= bounds(newcombe(x1, n1, x0, n0, settings.confidence))
             row["minimum_detectable_gap"] = minimum_detectable_gap(n1, x0 / n0, n0, settings.confidence)
-            if certified(narrow, settings.margin):
-                row["verdict"] = "equivalent"
-            else:
-                row["verdict"] = "gap" if row["p_adjusted"] < settings.alpha else "undecided"
         yield row | {"sentence": gap_sentence(row)}
+
+
+def judged(x1: int, n1: int, x0: int, n0: int, p_adjusted: float, settings: Settings) -> Row:
+    """Return a gap's estimate, interval, smallest margin and verdict, by the rule of :func:`gap_verdicts`."""
+    narrow = newcombe(x1, n1, x0, n0, settings.equivalence_confidence)
+    row = {"estimate": x1 / n1 - x0 / n0, "smallest_margin": max(map(abs, narrow))}
+    row |= bounds(newcombe(x1, n1, x0, n0, settings.confidence))
+    if certified(narrow, settings.margin):
+        return row | {"verdict": "equivalent"}
+    return row | {"verdict": "gap" if p_adjusted < settings.alpha else "undecided"}
 
 
 def change_verdicts(
@@ -89,7 +93,8 @@ def change_verdicts(
             row |= {"gap_before": b1 / n1 - b0 / n0, "gap_after": x1 / n1 - x0 / n0}
             row |= {"change_group": group.change, "change_reference": reference.change}
             row |= {"smallest_margin": max(map(abs, narrow)), "equivalent_after": certified(narrow, settings.margin)}
-            row["minimum_detectable_gap"] = min(1.0, minimum_detectable_change(found.se, settings.confidence))
+            smallest = minimum_detectable_change(found.se, settings.confidence)
+            row["minimum_detectable_gap"] = min(1.0, smallest) if found.se > 0 else math.nan
             row["verdict"] = change_verdict(row, settings.alpha)
             row |= levelling(row, split, g, r, settings)
         yield row | {"sentence": change_sentence(row)}

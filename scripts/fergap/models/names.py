@@ -1,15 +1,84 @@
-"""The names of networks; standard library alone, because the workflow itself checks them before any job starts."""
+"""The names of networks; standard library alone, because the workflow itself and the paper read them too."""
 
 import re
+from dataclasses import dataclass
 
-NAMED = ("pyramid", "pyramid_wide")
-"""The keys of :data:`fergap.models.registry.NETWORKS`."""
-FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc[1-9]\d*_)?k(\d*[13579])(?:_ap[1-9]\d*)?")
-"""Names of the published study's family, as :func:`fergap.models.resblock.shape_of` reads them."""
-EXAMPLES = tuple(f"b{b}_n{n}_k{k}" for b in (16, 32) for n in (4, 8) for k in (3, 5, 7))
+from fergap.errors import UserError, near, shown
+
+PRETRAINED = {"resnet50": 32, "densenet121": 32, "mobilenet_v2": 32, "inception_v3": 75}
+"""torchvision's networks, which may start from pretrained weights; the side to which smaller pictures are enlarged."""
+NAMED = ("pyramid", "pyramid_wide", "sequential", "baseline_cnn", *PRETRAINED)
+"""The keys of :data:`fergap.models.registry.NETWORKS`, and those."""
+SMALLEST = {"sequential": 8, "baseline_cnn": 22}
+"""Pixels on a side that a picture must have, where a network does not take every size."""
+TUNED = ("all", "last_block", "head")
+"""What may learn of a pretrained network."""
+FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc([1-9]\d*)_)?k(\d*[13579])(?:_ap([1-9]\d*))?")
+
+
+@dataclass(frozen=True)
+class ResBlockShape:
+    """What a name of the published study's family says.
+
+    Attributes
+    ----------
+    channels, blocks, kernel : int
+        B, N and K of the name.
+    connected : int
+        Fully connected layers, FC; N / 4 where the name leaves it out.
+    pooled : int
+        Side of the average-pooled maps, AP; 20 where the name leaves it out.
+    hidden : int
+        Width of the fully connected layers before the last, which no name tells.
+    """
+
+    channels: int
+    blocks: int
+    kernel: int
+    connected: int
+    pooled: int
+    hidden: int = 64
+
+
+def family_name(channels: int, blocks: int, kernel: int) -> str:
+    """Return the short name of a network of the published study's family, such as ``b16_n8_k5``."""
+    return f"b{channels}_n{blocks}_k{kernel}"
+
+
+PUBLISHED = tuple(family_name(b, n, k) for b in (16, 32) for n in (4, 8) for k in (3, 5, 7))
+"""The twelve networks of the published study."""
+
+
+def shape_of(name: str) -> ResBlockShape | None:
+    """Return what ``name`` (``b16_n8_k5``, ``B16_N8_FC2_K5_AP20``) describes, or None if it is no name of the family.
+
+    An even kernel, or a zero anywhere, describes nothing.
+    """
+    if not (match := FAMILY.fullmatch(name.lower())) or (match[3] is None) != (match[5] is None):
+        return None
+    channels, blocks, connected, kernel, pooled = (int(n) if n else None for n in match.groups())
+    return ResBlockShape(channels, blocks, kernel, connected or max(1, blocks // 4), pooled or 20)
 
 
 def is_known(name: str) -> bool:
     """Return whether a network has this name; upper and lower case are the same."""
-    name = name.lower()
-    return name in NAMED or bool(FAMILY.fullmatch(name) and ("_fc" in name) == ("_ap" in name))
+    return name.lower() in NAMED or shape_of(name) is not None
+
+
+def too_small(name: str, size: int, where: str) -> UserError | None:
+    """Return the error for pictures on which a network cannot look, None where it can."""
+    least = SMALLEST.get(name.lower(), 1)
+    if size >= least:
+        return None
+    return UserError(
+        f"pictures of {size}×{size} are too small for {name}", where=where, expected=f"at least {least}×{least}"
+    )
+
+
+def unknown(name: str, where: str) -> UserError:
+    """Return the error for a name that no network has."""
+    return UserError(
+        f"there is no network {shown(name)}{near(name.lower(), [*NAMED, *PUBLISHED])}",
+        where=where,
+        expected=f"{', '.join(NAMED)}, or channels, blocks and odd kernel as in b16_n8_k5",
+    )

@@ -1,6 +1,5 @@
 """Networks by name."""
 
-import difflib
 from collections.abc import Callable
 
 import torch
@@ -8,27 +7,38 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergap.errors import UserError
+from fergap.models.names import PRETRAINED, shape_of, too_small, unknown
+from fergap.models.plain import baseline_cnn, sequential
+from fergap.models.pretrained import pretrained
 from fergap.models.pyramid import pyramid, pyramid_wide
-from fergap.models.resblock import resblock, shape_of
+from fergap.models.resblock import resblock
 
-NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {"pyramid": pyramid, "pyramid_wide": pyramid_wide}
-STUDY = [f"b{b}_n{n}_k{k}" for b in (16, 32) for n in (4, 8) for k in (3, 5, 7)]
+NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "pyramid": pyramid,
+    "pyramid_wide": pyramid_wide,
+    "sequential": sequential,
+    "baseline_cnn": baseline_cnn,
+}
 
 
-def build(name: str, classes: int, channels: int = 1, size: int = 48) -> nn.Module:
+def build(
+    name: str, classes: int, channels: int = 1, size: int = 48, *, weights: str = "none", tuned: str = "all"
+) -> nn.Module:
     """Return a freshly initialised network that maps pictures to one score (logit) per class.
 
     Parameters
     ----------
     name : str
-        A key of ``NETWORKS``, or a name of the published family such as ``b16_n8_k5`` (16 channels, 8 blocks, 5×5) or
-        ``B16_N8_FC2_K5_AP20``; upper and lower case are the same.
+        A key of ``NETWORKS``, one of torchvision's in ``PRETRAINED``, or a name of the published family such as
+        ``b16_n8_k5`` (16 channels, 8 blocks, 5×5) or ``B16_N8_FC2_K5_AP20``; upper and lower case are the same.
     classes : int
         Number of scores.
     channels : int
         1 for grey, 3 for colour.
     size : int
         Pixels on a side.
+    weights, tuned : str
+        Of torchvision's networks alone: see :func:`fergap.models.pretrained.pretrained`.
 
     Returns
     -------
@@ -38,18 +48,23 @@ def build(name: str, classes: int, channels: int = 1, size: int = 48) -> nn.Modu
     Raises
     ------
     UserError
-        There is no such network.
+        There is no such network, or not for such pictures, or not with such weights.
     """
+    if name.lower() in PRETRAINED:
+        return pretrained(name.lower(), classes, channels, weights, tuned)
+    if (weights, tuned) != ("none", "all"):
+        raise UserError(
+            f"weights: {weights}, tuned: {tuned} have no meaning for {name}",
+            where="arms: weights",
+            expected=f"one of {', '.join(PRETRAINED)}",
+        )
+    if error := too_small(name, size, "faces: size"):
+        raise error
     if builder := NETWORKS.get(name.lower()):
         return builder(classes, channels, size)
     if shape := shape_of(name):
         return resblock(shape, classes, channels, size)
-    near = difflib.get_close_matches(name.lower(), [*NETWORKS, *STUDY], n=1)
-    raise UserError(
-        f"there is no network {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-        where="arms: network",
-        expected=f"{', '.join(NETWORKS)}, or channels, blocks and odd kernel as in b16_n8_k5",
-    )
+    raise unknown(name, "arms: network")
 
 
 def parameters(model: nn.Module) -> int:

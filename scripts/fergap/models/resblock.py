@@ -1,15 +1,12 @@
 """The published study's family of residual networks, and the block that every network here is made of."""
 
-import re
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-PATTERN = re.compile(r"b(\d+)_n(\d+)_k(\d+)|b(\d+)_n(\d+)_fc(\d+)_k(\d+)_ap(\d+)")
-HIDDEN = 64
+from fergap.models.names import ResBlockShape
 
 
 class ResBlock(nn.Module):
@@ -73,55 +70,16 @@ class AveragePool(nn.Module):
         return pooled.permute(0, 3, 1, 2).to(x.dtype)
 
 
-@dataclass(frozen=True)
-class ResBlockShape:
-    """What a name of the family says.
-
-    Attributes
-    ----------
-    channels, blocks, kernel : int
-        B, N and K of the name.
-    connected : int
-        Fully connected layers, FC; N / 4 where the name leaves it out.
-    pooled : int
-        Side of the average-pooled maps, AP; 20 where the name leaves it out.
-    """
-
-    channels: int
-    blocks: int
-    kernel: int
-    connected: int
-    pooled: int
-
-
-def shape_of(name: str) -> ResBlockShape | None:
-    """Return what ``name`` (``b16_n8_k5``, ``B16_N8_FC2_K5_AP20``) describes, or None if it is no name of the family.
-
-    An even kernel, or a zero anywhere, describes nothing.
-    """
-    if not (match := PATTERN.fullmatch(name.lower())):
-        return None
-    numbers = [int(n) for n in match.groups() if n is not None]
-    if len(numbers) == 3:
-        channels, blocks, kernel = numbers
-        connected, pooled = max(1, blocks // 4), 20
-    else:
-        channels, blocks, connected, kernel, pooled = numbers
-    if kernel % 2 == 0 or 0 in numbers:
-        return None
-    return ResBlockShape(channels, blocks, kernel, connected, pooled)
-
-
 def resblock(shape: ResBlockShape, classes: int, channels: int, size: int) -> nn.Module:
     """Return a network of the published family: blocks at full size, average pooling, fully connected layers.
 
-    The report does not print the width of the fully connected layers before the last one; here it is 64, with ReLU
-    after each. Pictures smaller than the pooled maps are not pooled.
+    The report does not print the width of the fully connected layers before the last one (``shape.hidden``, with ReLU
+    after each). Pictures smaller than the pooled maps are not pooled.
     """
     pooled = min(shape.pooled, size)
     blocks = [
         ResBlock(channels if i == 0 else shape.channels, shape.channels, shape.kernel) for i in range(shape.blocks)
     ]
-    widths = [shape.channels * pooled**2] + [HIDDEN] * (shape.connected - 1)
+    widths = [shape.channels * pooled**2] + [shape.hidden] * (shape.connected - 1)
     hidden = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*blocks, AveragePool(size, pooled), nn.Flatten(), *hidden, nn.Linear(widths[-1], classes))

@@ -47,13 +47,14 @@ def summary_card(results: Results) -> Figure:
     )
     if row is not None and pd.notna(row.estimate):
         asked += f" {results.headline[0]}: {percent(row.estimate)} right out of fold."
-    limits = [plain(text) for text in methods.limitations(study, [], [], results)][:3]
+    limits = [plain(text) for text in methods.limitations(study, "", [], results)][:3]
     with sheet():
         figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
         figure.text(0.08, 0.955, methods.title_of(study), fontsize=15, fontweight="bold", va="top")
         figure.text(0.08, 0.92, textwrap.fill(asked, 100), fontsize=9, va="top", color=FAINT, linespacing=1.5)
-        height = min(0.34, 0.05 + 0.03 * len(lines))
-        forest(figure.add_axes((0.27, 0.845 - height, 0.36, height)), results, lines)
+        blocks = len({line[:3] for line in lines})
+        height = min(0.34, 0.05 + 0.024 * (len(lines) + (blocks if len(lines) > blocks else 0)))
+        forest(figure.add_axes((0.25, 0.845 - height, 0.38, height)), results, lines)
         y = 0.845 - height - 0.075
         for head, texts in (("What was found", sentences(results)), ("What to keep in mind", limits)):
             figure.text(0.08, y, head, fontsize=11, fontweight="bold", va="top")
@@ -91,7 +92,7 @@ def model_card(results: Results) -> str:
         for a in results.plain
         if (results.table("fairness")["attribute"] == a).any()
     ]
-    limits = [plain(text) for text in methods.limitations(study, [], [], results)]
+    limits = [plain(text) for text in methods.limitations(study, "", [], results)]
     return sections(
         f"Model card: {methods.title_of(study)}",
         {

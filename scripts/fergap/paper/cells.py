@@ -19,8 +19,10 @@ def whole_name(attribute: str, group: str) -> str:
 
 
 def pair(row: object) -> str:
-    """Return a pair of groups as ``child − adult``."""
-    return f"{group_name(row.group)}\N{NO-BREAK SPACE}{MINUS}\N{NO-BREAK SPACE}{group_name(row.reference)}"
+    """Return a pair of groups as ``child − adult``; one of combinations may break after its minus sign."""
+    sides = [group_name(g).replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}") for g in (row.group, row.reference)]
+    after = " " if "×" in sides[0] else "\N{NO-BREAK SPACE}"
+    return f"{sides[0]}\N{NO-BREAK SPACE}{MINUS}{after}{sides[1]}"
 
 
 def sizes(row: object) -> str:
@@ -67,6 +69,18 @@ def estimate(row: object, signed: bool = True, shown: str = "estimate") -> str:
         return reason(row.status) if row.status != "ok" else MISSING
     text = points(value) if signed else fixed(100 * value, 1)
     return f"{text} {interval(row.ci_low, row.ci_high)}" if pd.notna(row.ci_low) else text
+
+
+def key_of(row: object) -> dict[str, str]:
+    """Return what names an arm's pair of groups in every table of the audit."""
+    return {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
+
+
+def of_pair(table: pd.DataFrame, row: object) -> pd.DataFrame:
+    """Return the rows of ``table`` on the arm's pair of groups that ``row`` is about."""
+    for column, value in key_of(row).items():
+        table = table[table[column] == value]
+    return table
 
 
 def find(table: pd.DataFrame, **values: object) -> object | None:

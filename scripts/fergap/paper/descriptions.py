@@ -5,7 +5,7 @@ import pandas as pd
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.figures_data import class_shares
-from fergap.paper.numbers import MINUS, count, interval, percent, points
+from fergap.paper.numbers import MINUS, count, percent, points, with_interval
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
 
@@ -66,7 +66,7 @@ def gap_forest(results: Results) -> str:
     """Describe every gap with its interval, and the margin."""
     parts = [
         f"{r.group} {MINUS} {r.reference}, {r.arm}: "
-        + (told(r.status) if pd.isna(r.estimate) else f"{points(r.estimate)} {interval(r.ci_low, r.ci_high)}")
+        + (told(r.status) if pd.isna(r.estimate) else with_interval(r.estimate, r.ci_low, r.ci_high))
         for r in results.gaps().itertuples(index=False)
     ]
     margin = points(results.study["audit"]["margin"], signed=False)
@@ -166,7 +166,7 @@ def label_noise(results: Results) -> str:
     parts = [f"{r.group} {MINUS} {r.reference}, {r.arm}: {points(r.estimate)} as labelled" for r in given.itertuples()]
     sample = table[(table["scenario"] == INDEPENDENT) & table["ci_low"].notna()]
     parts += [
-        f"{r.group} {MINUS} {r.reference}, {r.arm}: {points(r.estimate)} {interval(r.ci_low, r.ci_high)} by the "
+        f"{r.group} {MINUS} {r.reference}, {r.arm}: {with_interval(r.estimate, r.ci_low, r.ci_high)} by the "
         "validation sample"
         for r in sample.itertuples()
     ]

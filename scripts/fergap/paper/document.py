@@ -18,6 +18,7 @@ from fergap.paper.numbers import count, interval, level, percent, points
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.sources import CONFIGURATION, Shown
 from fergap.paper.tables import TABLES
+from fergap.paper.tables_gaps import much_smaller
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
 from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
@@ -168,16 +169,21 @@ class Document:
         rest = f"{placebo} {rest}" if placebo else rest
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest}All intervals are conditional on the fitted models."
 
-    def undecided(self) -> list[str]:
-        """Return the gaps about which the audit cannot decide, each with the smallest margin that it can certify."""
+    def undecided(self) -> str:
+        """Say about which gaps the audit cannot decide, each with the smallest margin that it can certify."""
         rows = self.results.verdicts()
         rows = rows[rows["contrast"].isna() & (rows["verdict"] == "undecided")]
         plain = rows["attribute"].isin(self.results.plain)
-        combined = int((~plain).sum())
-        return [
+        named = "; ".join(
             f"{pair(r)} under {prose(r.arm)} ({points(r.smallest_margin, signed=False)})"
             for r in rows[plain].itertuples(index=False)
-        ] + ([f"{methods.small(combined)} between combinations of groups"] if combined else [])
+        )
+        combined = int((~plain).sum())
+        others = f"{methods.small(combined)} gap{'s' if combined > 1 else ''} between combinations of groups"
+        if not named:
+            return f"Undecided remain{'s' if combined == 1 else ''} {others}." if combined else ""
+        said = f"Undecided remain these gaps, with the smallest margin in points that the data certify: {named}"
+        return f"{said}; and {others}." if combined else f"{said}."
 
     def not_estimable(self) -> list[str]:
         """Return the groups that could not be estimated and why, and how many finer estimates could not."""
@@ -244,6 +250,11 @@ class Document:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
 
+    def confidence(self) -> str:
+        """Return words on the annotators' confidence in the groups, where any has one."""
+        known = self.results.table("people")["confidence"].notna().any()
+        return ", and how sure the annotators of people were" if known else ""
+
     def scored(self) -> bool:
         """Whether any arm that is shown in detail has probabilities."""
         return bool(self.results.table("calibration_metrics")["arm"].isin(self.results.headline).any())
@@ -281,7 +292,7 @@ class Document:
 
     def size_matched(self) -> bool:
         """Whether any group is small enough to be set against equally many faces of its reference."""
-        return bool((self.results.table("size_matched")["status"] == "ok").any())
+        return bool(len(much_smaller(self.results)))
 
     def attributes_of_many_groups(self) -> list[tuple[int, str]]:
         """Return (position, attribute) of those whose groups are compared two by two."""

@@ -1,14 +1,16 @@
 """What the figures of the paper have in common: axes with one row per estimate, notes beside them, looks of groups."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from fergap.paper.numbers import MINUS
 from fergap.paper.results import Results
-from fergap.paper.style import FAINT, INK, Look, looks, new_figure
+from fergap.paper.style import BAND, FAINT, INK, Look, looks, new_figure
 
 
 def group_looks(results: Results) -> dict[tuple[str, str], Look]:
@@ -26,10 +28,11 @@ def label(text: str) -> str:
     return text.replace("*", " × ")
 
 
-def rows_axis(axes: Axes, labels: list[str]) -> None:
-    """Give ``axes`` one row per label, the first on top, with no ticks on that side."""
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+def rows_axis(axes: Axes, labels: Sequence[str], heights: Sequence[float] | None = None) -> None:
+    """Give ``axes`` one row per label, at these heights or 0, 1, …, the first on top, with no ticks on that side."""
+    heights = range(len(labels)) if heights is None else heights
+    axes.set_yticks(heights, labels)
+    axes.set_ylim(max(heights, default=-1) + 0.6, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
@@ -39,34 +42,28 @@ def rows_height(rows: int, blocks: int) -> float:
     return min(22.0, 1.9 + 0.62 * rows + 0.3 * blocks)
 
 
+def beside(axes: Axes, text: str, y: float, coordinates: str, above: float, **look: object) -> None:
+    """Write ``text`` right of the axes at height ``y`` in ``coordinates`` and ``above`` points over it."""
+    place = {"xycoords": ("axes fraction", coordinates), "xytext": (6, above), "textcoords": "offset points"}
+    axes.annotate(text, (1, y), annotation_clip=False, **place, **look)
+
+
 def aside(axes: Axes, y: float, text: str, colour: str = INK) -> None:
     """Write ``text`` right of the axes at height ``y`` of the data."""
-    axes.annotate(
-        text,
-        (1, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        fontsize=7.5,
-        annotation_clip=False,
-    )
+    beside(axes, text, y, "data", 0, va="center", color=colour, fontsize=7.5)
 
 
 def heading(axes: Axes, text: str) -> None:
     """Write a column heading above what :func:`aside` writes."""
-    axes.annotate(
-        text,
-        (1, 1),
-        xycoords="axes fraction",
-        xytext=(6, 3),
-        textcoords="offset points",
-        va="bottom",
-        color=FAINT,
-        fontsize=7,
-        annotation_clip=False,
-    )
+    beside(axes, text, 1, "axes fraction", 3, va="bottom", color=FAINT, fontsize=7)
+
+
+def shade_margin(axes: Axes, results: Results) -> None:
+    """Shade the margin and draw the line of no gap."""
+    margin = 100 * results.study["audit"]["margin"]
+    axes.axvspan(-margin, margin, color=BAND, linewidth=0)
+    axes.axvline(0, color=FAINT, linewidth=0.8)
+    axes.xaxis.set_major_formatter(FuncFormatter(signed))
 
 
 def dumbbells(results: Results, rows: pd.DataFrame, start: str, end: str, axis: str, head: str, arrow: bool) -> Figure:
@@ -100,10 +97,7 @@ def dumbbells(results: Results, rows: pd.DataFrame, start: str, end: str, axis: 
                 axes.plot((first + last) / 2, y, ">" if last > first else "<", color=look.colour, markersize=4)
         aside(axes, y, row.note)
         y += 1
-    axes.set_yticks(ticks, rows["line"])
-    axes.set_ylim(y - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    rows_axis(axes, rows["line"], ticks)
     axes.grid(axis="x")
     axes.margins(x=0.08)
     axes.set_xlabel(axis)

@@ -206,14 +206,14 @@ def montage(results: Results) -> Figure:
     """Draw some faces of each class in a row, the first by order, from pixels that may be shown."""
     with sheet():
         table, pixels = results.table("faces"), np.load(results.pixels, mmap_mode="r")
-        side = pixels.shape[1]
+        side = pixels.shape[-1]
         board = np.full((len(results.classes) * side, FACES_SHOWN * side), 255, np.uint8)
         for i, label in enumerate(results.classes):
             for j, row in enumerate(table.loc[table["label"] == label, "row"].iloc[:FACES_SHOWN]):
                 face = pixels[row]
-                shown = face if face.ndim == 2 else face.mean(axis=-1)
+                shown = face if face.ndim == 2 else face.mean(axis=0)
                 board[i * side : (i + 1) * side, j * side : (j + 1) * side] = shown
-        figure = new_figure(0.4 + 14.0 * len(results.classes) / FACES_SHOWN)
+        figure = new_figure(0.4 + 13.2 * len(results.classes) / FACES_SHOWN)
         axes = figure.subplots()
         axes.imshow(board, cmap="gray", vmin=0, vmax=255, interpolation="none")
         axes.set_yticks([side * (i + 0.5) for i in range(len(results.classes))], results.classes)

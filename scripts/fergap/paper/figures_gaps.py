@@ -8,10 +8,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fergap.paper.cells import any_few, faces, told
-from fergap.paper.drawing import aside, breaks, dumbbells, group_looks, heading, label, rows_height, signed
-from fergap.paper.numbers import MINUS, interval, level, points
+from fergap.paper.drawing import (
+    aside,
+    breaks,
+    dumbbells,
+    group_looks,
+    heading,
+    label,
+    rows_axis,
+    rows_height,
+    shade_margin,
+    signed,
+)
+from fergap.paper.numbers import MINUS, level, points, with_interval
 from fergap.paper.results import WHOLE, Results
-from fergap.paper.style import BAND, FAINT, INK, Look, new_figure, sheet
+from fergap.paper.style import FAINT, INK, Look, new_figure, sheet
 
 
 def forest_lines(results: Results) -> tuple[list[tuple[str, str, str, str]], int]:
@@ -27,7 +38,8 @@ def gap_forest(results: Results) -> Figure:
     """Draw every gap of every arm with its interval against the declared margin, shaded."""
     with sheet():
         lines, blocks = forest_lines(results)
-        figure = new_figure(rows_height(len(lines), blocks))
+        several = len({line[3] for line in lines}) > 1
+        figure = new_figure(rows_height(len(lines) + blocks * several, blocks))
         forest(figure.subplots(), results, lines)
         return figure
 
@@ -37,16 +49,21 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
     gaps, margin = results.gaps(), 100 * results.study["audit"]["margin"]
     style = group_looks(results)
     arms = list(dict.fromkeys(line[3] for line in lines))
-    axes.axvspan(-margin, margin, color=BAND, linewidth=0)
-    axes.axvline(0, color=FAINT, linewidth=0.8)
+    shade_margin(axes, results)
     ticks, labels, smallest_gaps, y = [], [], [], 0.0
+    several = len(arms) > 1
     verdicts = results.verdicts()
     verdicts = verdicts[verdicts["contrast"].isna()]
     detectable = verdicts.set_index(["attribute", "group", "reference", "arm"])["minimum_detectable_gap"].to_dict()
     indexed = gaps.set_index(["attribute", "group", "reference", "arm"])
     for i, (attribute, group, reference, arm) in enumerate(lines):
-        if i and lines[i - 1][:3] != (attribute, group, reference):
-            y += 0.5
+        pair = f"{label(group)} {MINUS} {label(reference)}"
+        if not i or lines[i - 1][:3] != (attribute, group, reference):
+            y += 0.5 if i else 0
+            if several:
+                ticks.append(y)
+                labels.append(pair)
+                y += 0.9
         look = style.get((attribute, group), Look(INK, "o"))
         row = (
             indexed.loc[(attribute, group, reference, arm)]
@@ -54,11 +71,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
             else None
         )
         ticks.append(y)
-        labels.append(
-            f"{label(group)} {MINUS} {label(reference)}, {arm}"
-            if len(arms) > 1
-            else f"{label(group)} {MINUS} {label(reference)}"
-        )
+        labels.append(f"    {arm}" if several else pair)
         if row is None or pd.isna(row["estimate"]):
             aside(axes, y, "not estimable" if row is None else told(str(row["status"])), FAINT)
         else:
@@ -71,7 +84,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
                     linewidth=1.6,
                     solid_capstyle="butt",
                 )
-            fill = "white" if arms.index(arm) == 0 and len(arms) > 1 else look.colour
+            fill = "white" if arms.index(arm) == 0 and several else look.colour
             axes.plot(
                 100 * row["estimate"],
                 y,
@@ -84,19 +97,18 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
             smallest = detectable.get((attribute, group, reference, arm), math.nan)
             smallest_gaps.append((100 * smallest, y))
             sizes = f"n = {faces(row['n_group'])}, {faces(row['n_reference'])}"
-            aside(axes, y, f"{points(row['estimate'])} {interval(row['ci_low'], row['ci_high'])}  ({sizes})")
+            aside(axes, y, f"{with_interval(row['estimate'], row['ci_low'], row['ci_high'])}  ({sizes})")
         y += 1
-    axes.set_yticks(ticks, labels)
-    axes.set_ylim(y - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    rows_axis(axes, labels, ticks)
+    if several:  # each pair of groups heads its arms
+        for text in axes.get_yticklabels():
+            text.set_fontweight("normal" if text.get_text().startswith(" ") else "bold")
     left, right = axes.get_xlim()
     reach = max(abs(left), abs(right), 1.25 * margin)
     axes.set_xlim(-reach, reach)
     for smallest, at in smallest_gaps:
         if smallest <= reach:
             axes.plot([-smallest, smallest], [at, at], "|", color=FAINT, markersize=7, markeredgewidth=1.2)
-    axes.xaxis.set_major_formatter(FuncFormatter(signed))
     axes.set_xlabel("gap in accuracy, percentage points (shaded: inside the margin)")
     heading(axes, f"gap [{level(results.study['audit']['confidence'])} interval]")
 
@@ -138,7 +150,7 @@ def changes(results: Results) -> Figure:
         names = rows["group"].map(label).where(rows["attribute"] != WHOLE, "all faces")
         rows["line"] = names + (" (" + rows["after"] + ")" if rows["contrast"].drop_duplicates().size > 1 else "")
         rows["note"] = [
-            f"{points(e)} {interval(low, high)} (n = {faces(n)})" if not math.isnan(e) else told(s)
+            f"{with_interval(e, low, high)} (n = {faces(n)})" if not math.isnan(e) else told(s)
             for e, low, high, n, s in zip(
                 rows["estimate"], rows["ci_low"], rows["ci_high"], rows["n"], rows["status"], strict=True
             )
@@ -161,14 +173,6 @@ def dot(axes: Axes, row: object, y: float, look: Look, filled: bool = True) -> N
         axes.plot([100 * row.ci_low, 100 * row.ci_high], [y, y], "-", color=look.colour, linewidth=1.4)
     fill = look.colour if filled else "white"
     axes.plot(100 * row.estimate, y, look.marker, color=look.colour, markerfacecolor=fill, markersize=4.6)
-
-
-def shade_margin(axes: Axes, results: Results) -> None:
-    """Shade the margin and draw the line of no gap."""
-    margin = 100 * results.study["audit"]["margin"]
-    axes.axvspan(-margin, margin, color=BAND, linewidth=0)
-    axes.axvline(0, color=FAINT, linewidth=0.8)
-    axes.xaxis.set_major_formatter(FuncFormatter(signed))
 
 
 def class_gaps(results: Results) -> Figure:
@@ -197,10 +201,7 @@ def class_gaps(results: Results) -> Figure:
                         y = lines.index(where or row.label) + (0.22 * (2 * i - 1) if len(arms) > 1 else 0)
                         dot(axes, row, y, look, filled=i == len(arms) - 1)
             axes.axhline(len(results.classes) - 0.5, color=FAINT, linewidth=0.5)
-            axes.set_yticks(range(len(lines)), lines if axes.get_subplotspec().is_first_col() else [""] * len(lines))
-            axes.set_ylim(len(lines) - 0.4, -0.6)
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
+            rows_axis(axes, lines if axes.get_subplotspec().is_first_col() else [""] * len(lines))
             axes.set_title(f"{label(block.group)} {MINUS} {label(block.reference)}")
         figure.supxlabel("gap, percentage points (shaded: inside the margin)", fontsize=8)
         return figure
@@ -229,10 +230,7 @@ def fold_gaps(results: Results) -> Figure:
             spread = folds["gap"].std(ddof=1)
             note = f"SD of {len(folds)} folds: {points(spread, signed=False)}" if len(folds) > 1 else "one fold"
             aside(axes, y, note)
-        axes.set_yticks(range(len(lines)), [f"{label(x.group)} {MINUS} {label(x.reference)}, {x.arm}" for x in lines])
-        axes.set_ylim(len(lines) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+        rows_axis(axes, [f"{label(x.group)} {MINUS} {label(x.reference)}, {x.arm}" for x in lines])
         axes.set_xlabel("gap in accuracy, percentage points (dots: folds; line: all folds; shaded: inside the margin)")
         return figure
 
@@ -267,15 +265,13 @@ def gap_changes(results: Results) -> Figure:
                     )
             note = f"\n{row.after}" if several else ""
             labels.append(f"{label(row.group)} {MINUS} {label(row.reference)}{note}")
-        left.set_yticks(range(len(labels)), labels)
-        left.set_ylim(len(labels) - 0.4, -0.6)
+        rows_axis(left, labels)
+        right.tick_params(axis="y", length=0)
+        right.spines["left"].set_visible(False)
         left.set_title("(a) gap")
         left.set_xlabel("points (open: before; filled: after)")
         right.set_title("(b) change of each group")
         right.set_xlabel("points (left of the line: lost)")
         right.margins(x=0.25)
         right.xaxis.set_major_formatter(FuncFormatter(signed))
-        for axes in (left, right):
-            axes.tick_params(axis="y", length=0)
-            axes.spines["left"].set_visible(False)
         return figure

@@ -7,7 +7,7 @@ local html = FORMAT:match("html") ~= nil
 local KIND = { fig = "Figure", tbl = "Table", eq = "Equation", sec = "Section" }
 local CALLOUTS = { note = "Note", tip = "Tip", warning = "Warning", important = "Important", caution = "Caution" }
 local numbers = {} -- id -> number as text
-local LONGEST_WHOLE = 24 -- rows of a table that stays on one page
+local LONGEST_WHOLE = 14 -- rows of a table that stays on one page
 local NBSP = "\u{a0}"
 
 local function fail(message)

@@ -89,7 +89,9 @@ def fitted(what: str) -> Callable[[Mapping], str]:
 
     def words(settings: Mapping) -> str:
         goal = f", {settings['goal'].replace('_', ' ')}" if settings.get("goal") else ""
-        return with_settings(f"{what}{by(settings, 'for each group of')}{goal}", settings, strength="strength")
+        strength = settings.get("strength", 1)
+        part = f", at {percent(strength, 0)} of what was fitted" if strength != 1 else ""
+        return f"{what}{by(settings, 'for each group of')}{goal}{part}"
 
     return words
 

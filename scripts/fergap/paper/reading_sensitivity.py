@@ -1,12 +1,11 @@
 """What the other tables say in this study: fairness, models, labels, power, families, certificate."""
 
-from fergap.paper.cells import any_few, find, pair
+from fergap.paper.cells import any_few, find, key_of, of_pair, pair
 from fergap.paper.markdown import listing, name, prose
 from fergap.paper.numbers import count, fixed, missing, percent, points
 from fergap.paper.reading import alpha, of_arms, related, some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_appendix import CONFIRMATORY
-from fergap.paper.tables_classes import key_of
 from fergap.paper.tables_fairness import SHOWN, metric_row
 from fergap.paper.tables_sensitivity import ANNOTATORS, BEYOND, WITHIN, own_power
 
@@ -65,9 +64,7 @@ def label_noise(results: Results) -> str:
     for row in of_arms(results, results.gaps()).itertuples():
         if missing(row.estimate) or any_few(row):
             continue
-        own = table
-        for column, value in key_of(row).items():
-            own = own[own[column] == value]
+        own = of_pair(table, row)
         grid = find(own[own["scenario"] == "grid"], sensitivity=sensitivity, specificity=specificity)
         if grid is not None and grid.status == "ok":
             shown = results.cite(points(grid.estimate), "label_noise", grid, "estimate")

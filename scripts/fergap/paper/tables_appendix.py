@@ -24,7 +24,7 @@ def ledger(results: Results) -> str:
         families = max(1, round(len(rows) / m))
         cells.append(
             [
-                name(family.replace("_", " ")) + (" (confirmatory)" if family in CONFIRMATORY else ""),
+                group_name(family.replace("_", " ")) + (" (confirmatory)" if family in CONFIRMATORY else ""),
                 METHODS.get(method, name(method)),
                 count(m),
                 count(families),
@@ -59,16 +59,20 @@ def confirmatory(results: Results) -> str:
 
 
 def not_estimable(results: Results) -> str:
-    """Return what could not be estimated and why, one row per reason and group; beyond 40 rows the rest is counted."""
+    """Return what could not be estimated and why, one row per reason; beyond 40 rows the rest is counted."""
     table = results.table("not_estimable").fillna({"attribute": "", "group": "", "reference": "", "class": ""})
     table["reason"] = table["reason"].map(lambda r: told(r.removeprefix("not estimable: ")))
     grouped = table.groupby(["table", "attribute", "group", "reference", "reason"], sort=False)
-    cells = []
+    found = {}
     for (origin, _, group, reference, why), rows in grouped:
         labels = [c for c in dict.fromkeys(rows["class"]) if c]
         of = group_name(group) if not reference else pair(next(rows.itertuples()))
         classes = ", ".join(name(c) for c in labels) if len(labels) <= 3 else f"{count(len(labels))} classes"
-        cells.append([name(origin.replace("_", " ")), of, classes, name(why), count(len(rows))])
+        found.setdefault((name(origin.replace("_", " ")), classes, name(why)), []).append((of, len(rows)))
+    cells = [
+        [origin, ", ".join(of for of, _ in groups), classes, why, count(sum(n for _, n in groups))]
+        for (origin, classes, why), groups in found.items()
+    ]
     more = cells[MOST_ROWS:]
     if more:
         rest = sum(int(c[-1].replace(",", "")) for c in more)

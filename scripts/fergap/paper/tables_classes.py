@@ -1,17 +1,11 @@
 """Tables of gaps within classes and of attributes together: adjusted gaps, decomposition, models, combinations."""
 
-from fergap.paper.cells import any_few, estimate, faces, find, heading, pair, ratio, reason, sizes
+from fergap.audit.multiplicity import FAMILY as MAX_T
+from fergap.paper.cells import any_few, estimate, faces, find, heading, key_of, pair, ratio, reason, sizes
 from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, fixed, interval, p_value, points
 from fergap.paper.results import Results
-
-MAX_T = "per class and combinations"
-
-
-def key_of(row: object) -> dict[str, str]:
-    """Return what names an arm's pair of groups in every table of the audit."""
-    return {"arm": row.arm, "attribute": row.attribute, "group": row.group, "reference": row.reference}
 
 
 def adjusted(results: Results) -> str:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fergap.paper.cells import faces, renamed, told
+from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import count
 from fergap.paper.results import Results
@@ -48,8 +49,8 @@ def checks(results: Results) -> str:
     """Return the checks of the input that ask for a look."""
     rows, cells = results.table("checks"), []
     for row in rows[rows["verdict"] != "ok"].itertuples(index=False):
-        about = [name(part) for part in (row.arm, row.attribute, row.group) if not pd.isna(part)]
-        cells.append([name(row.check), ", ".join(about), name(told(row.value))])
+        about = [group_name(part) for part in (row.arm, row.attribute, row.group) if not pd.isna(part)]
+        cells.append([name(row.check), ", ".join(about), group_name(told(row.value))])
     return pipe(["check", "of", "found"], cells, "lll")
 
 

@@ -33,6 +33,7 @@ FILES = {
     "verdicts": "the verdict on every gap and change, with its sentence",
     "power": "detectable gaps, power, and faces needed",
     "label_noise": "gaps corrected for wrong group labels",
+    "sensitivity": "gaps and verdicts on surer group labels and without duplicates",
     "clusters": "what faces that belong together cost the standard errors",
     "size_matched": "macro averages at equal group sizes",
     "multiplicity": "every adjusted test, with its family",

@@ -50,7 +50,9 @@ def ambiguity(results: Results) -> str:
                 ]
             cells.append([name(attribute), name(group), faces(len(own)), *shown])
     columns = ["attribute", "group", "faces", "mean entropy, bits", "all taggers agree", "mean confidence"]
-    return pipe(columns, cells, "llrrrr")
+    if all(line[-1] == MISSING for line in cells):  # nobody had to judge: the groups are known
+        columns, cells = columns[:-1], [line[:-1] for line in cells]
+    return pipe(columns, cells, "llrrrr"[: len(columns)])
 
 
 def network(results: Results, given: str) -> str:

@@ -4,11 +4,10 @@ import pandas as pd
 
 from fergap.audit.effective_size import METHOD as EFFECTIVE
 from fergap.audit.validation import DEPENDENT, INDEPENDENT
-from fergap.paper.cells import any_few, estimate, faces, find, heading, pair, reason, sizes
+from fergap.paper.cells import any_few, estimate, faces, find, heading, key_of, of_pair, pair, reason, sizes
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, fixed, interval, percent, points
 from fergap.paper.results import Results
-from fergap.paper.tables_classes import key_of
 
 ANNOTATORS = ((0.9, 0.99), (0.9, 0.97), (0.7, 0.97))  # (sensitivity, specificity) of the grid that the table shows
 MATTERS = 1.05  # design effect from which the clusters' intervals stand beside the primary ones
@@ -63,9 +62,7 @@ def validated(results: Results) -> str:
     """Return each gap as labelled and corrected by the validation sample, under two assumptions on the errors."""
     table, cells = results.table("label_noise"), []
     for row in results.gaps().itertuples():
-        own = table
-        for column, value in key_of(row).items():
-            own = own[own[column] == value]
+        own = of_pair(table, row)
         free, tied = (find(own, scenario=s) for s in (INDEPENDENT, DEPENDENT))
         if free is None or any_few(row):
             continue
@@ -94,9 +91,7 @@ def label_noise(results: Results) -> str:
     """Return each gap corrected for three annotators of known error, and the errors at which a conclusion turns."""
     table, cells = results.table("label_noise"), []
     for row in results.gaps().itertuples():
-        own = table
-        for column, value in key_of(row).items():
-            own = own[own[column] == value]
+        own = of_pair(table, row)
         grid, shown = own[own["scenario"] == "grid"], []
         for sensitivity, specificity in ANNOTATORS:
             found = find(grid, sensitivity=sensitivity, specificity=specificity)

@@ -4,6 +4,7 @@ from fergap.paper import methods
 from fergap.paper.cells import faces
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, percent
+from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 
 
@@ -16,11 +17,12 @@ def arms(results: Results) -> str:
             "predictions of somebody else's model" if arm.get("predictions") else name(arm.get("network", MISSING))
         )
         weights = count(own["parameters"].iloc[0]) if len(own) else MISSING
-        own = [f"{key} {arm[key]}" for key in ("recipe", "epochs") if key in arm]
+        own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
+        own += [f"{count(arm['tried'])} settings tried"] if arm.get("tried", 1) > 1 else []
         done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])
-    return pipe(["arm", "network", "weights", "intervention in the training part"], cells, "llrl")
+    return pipe(["arm", "network", "weights", "intervention"], cells, "llrl")
 
 
 def composition(results: Results) -> str:
@@ -38,7 +40,7 @@ def composition(results: Results) -> str:
 
 def recipe(results: Results, settings: dict[str, str], published: dict | None = None) -> str:
     """Return the training settings, with the published study's beside them where there is one."""
-    printed = methods.worded(published["recipe"] | published["augmentation"]) if published else {}
+    printed = worded(published["recipe"] | published["augmentation"]) if published else {}
     cells = []
     for setting, value in settings.items():
         beside = [name(printed.get(setting, MISSING))] if published else []

@@ -16,8 +16,9 @@ ENTRY = "fergap"
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping, path: Path) -> None:
-    """Write tensors and what is said ``about`` them (JSON) to a safetensors file, whole or not at all."""
+    """Write tensors, their checksum and what is said ``about`` them (JSON) to a file, whole or not at all."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = {**about, "digest": digest(plain)}
     with whole(path) as draft:
         # save_file would write to a name of its own first, which stays behind where it is killed
         draft.write_bytes(save(plain, metadata={ENTRY: json.dumps(about, sort_keys=True)}))
@@ -33,10 +34,13 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[ENTRY])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            about = dict(json.loads((file.metadata() or {})[ENTRY]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged or no file of this program ({error})") from error
+    if about.get("digest") != digest(tensors):
+        raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
+    return tensors, about
 
 
 def fingerprint(parts: Mapping) -> str:
@@ -70,8 +74,7 @@ def save_checkpoint(
         Epochs done, history and the like, as JSON can hold it.
     """
     tensors = {f"training/{name}": t for name, t in training.items()} | {f"best/{name}": t for name, t in best.items()}
-    about = {"owner": owner, "digest": digest(tensors), "progress": dict(progress)}
-    save_tensors(tensors, about, path)
+    save_tensors(tensors, {"owner": owner, "progress": dict(progress)}, path)
 
 
 def load_checkpoint(path: Path, owner: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], dict]:
@@ -83,10 +86,8 @@ def load_checkpoint(path: Path, owner: str) -> tuple[dict[str, torch.Tensor], di
         The file is damaged, or belongs to another arm, recipe, data set, seed or version.
     """
     tensors, about = load_tensors(path)
-    if not isinstance(about, dict) or about.get("owner") != owner:
+    if about.get("owner") != owner:
         raise ValueError(f"{path.name} belongs to another configuration, data set or version")
-    if about["digest"] != digest(tensors):
-        raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
     parts: dict[str, dict[str, torch.Tensor]] = {"training": {}, "best": {}}
     for name, tensor in tensors.items():
         part, rest = name.split("/", 1)

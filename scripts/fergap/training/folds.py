@@ -8,6 +8,7 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fergap.errors import UserError
 from fergap.seeds import derive
+from fergap.training.groups import wide_groups
 
 ROLES = ("train", "validation", "test")
 
@@ -40,28 +41,6 @@ def duplicate_sets(faces: pd.DataFrame, keep_together: Iterable[str]) -> np.ndar
     return faces["duplicate_set" if "near" in kinds else "exact_set"].to_numpy()
 
 
-def wide_groups(people: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
-    """Return each face's group by attribute.
-
-    Parameters
-    ----------
-    people : pandas.DataFrame
-        Table ``people``.
-    image_ids : pandas.Series
-        (n,) ids; a face that ``people`` does not know has no group.
-
-    Returns
-    -------
-    pandas.DataFrame
-        (n, attributes) text, row i for face i; ``unknown`` where there is no group.
-    """
-    wide = {
-        attribute: part.set_index("image_id")["group"].reindex(image_ids).fillna("unknown").to_numpy(object)
-        for attribute, part in people.groupby("attribute")
-    }
-    return pd.DataFrame(wide, index=range(len(image_ids)))
-
-
 def strata(labels: np.ndarray, groups: pd.DataFrame, least: int) -> np.ndarray:
     """Return a stratum for each of n rows: label × groups, small ones joined within their label.
 
@@ -89,6 +68,20 @@ def representatives(sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the position of each set's first face, (k,), and the index of each face's set among them, (n,)."""
     _, first, inverse = np.unique(sets, return_index=True, return_inverse=True)
     return first, inverse
+
+
+def cut_off(cells: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the positions of ``count`` rows drawn in the same strata by scikit-learn's ``StratifiedShuffleSplit``.
+
+    Parameters
+    ----------
+    cells : numpy.ndarray
+        (n,) int64 strata, counted from 0, each of two rows or more, as many as there may be rows on either side.
+    seed : int
+        At least 0.
+    """
+    shuffle = StratifiedShuffleSplit(1, test_size=count, random_state=seed % 2**32)
+    return next(shuffle.split(cells, cells))[1]
 
 
 def split_folds(
@@ -204,10 +197,8 @@ def roles(
             expected=f"at least {needed} faces, and two training faces of every class",
             fix="raise folds: validation, or take more faces",
         )
-    shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "validation", repeat, fold) % 2**32)
-    _, cut = next(shuffle.split(cells, cells))
     held = np.zeros(len(first), bool)
-    held[usable[cut]] = True
+    held[usable[cut_off(cells, wanted, derive(seed, "validation", repeat, fold))]] = True
     out[held[inverse]] = "validation"
     return out
 
@@ -253,9 +244,7 @@ def split_once(
         wanted = int(np.ceil(share * len(first)))
         if wanted < cells.max() + 1 or np.bincount(cells).min() < 2 or len(left) - wanted < cells.max() + 1:
             refuse(name, share)
-        shuffle = StratifiedShuffleSplit(1, test_size=wanted, random_state=derive(seed, "split", name) % 2**32)
-        _, cut = next(shuffle.split(cells, cells))
-        part[left[cut]] = name
+        part[left[cut_off(cells, wanted, derive(seed, "split", name))]] = name
     whole, given = part[inverse], faces["label"].to_numpy(object)
     for name, share in zip(ROLES, split, strict=True):
         if set(given[whole == name]) != set(given):  # faces of one set may have different labels

@@ -28,10 +28,36 @@ class Groups:
     names: tuple[str, ...]
     codes: np.ndarray
 
+    def counts(self, rows: np.ndarray) -> tuple[int, ...]:
+        """Return each group's number of rows, positions, where a face may stand several times."""
+        return tuple(np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:].tolist())
+
     def shares(self, rows: np.ndarray) -> tuple[float, ...]:
         """Return each group's share of the rows, positions, whose group is known; zeros where there is none."""
-        counts = np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:]
+        counts = np.array(self.counts(rows))
         return tuple((counts / max(counts.sum(), 1)).tolist())
+
+
+def wide_groups(people: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
+    """Return each face's group by attribute.
+
+    Parameters
+    ----------
+    people : pandas.DataFrame
+        Table ``people``.
+    image_ids : pandas.Series
+        (n,) ids; a face that ``people`` does not know has no group.
+
+    Returns
+    -------
+    pandas.DataFrame
+        (n, attributes) text, row i for face i; ``unknown`` where there is no group.
+    """
+    wide = {
+        attribute: part.set_index("image_id")["group"].reindex(image_ids).fillna("unknown").to_numpy(object)
+        for attribute, part in people.groupby("attribute")
+    }
+    return pd.DataFrame(wide, index=range(len(image_ids)))
 
 
 def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
@@ -40,8 +66,8 @@ def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
     Parameters
     ----------
     groups : pandas.DataFrame
-        (n, attributes) text, ``unknown`` where there is no group, as :func:`fergap.training.folds.wide_groups` gives
-        it; with the column ``class`` where labels may be named.
+        (n, attributes) text, ``unknown`` where there is no group, as :func:`wide_groups` gives it; with the column
+        ``class`` where labels may be named.
     name : str
     where : str
         The place in the config that names it, for the error.
@@ -61,6 +87,38 @@ def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
     place = {text: code for code, text in enumerate(names)}
     codes = np.array([place[text] if sure else -1 for text, sure in zip(joined, known, strict=True)], np.int64)
     return Groups(names, codes)
+
+
+def joined(name: str, group: str) -> str:
+    """Return a group as :attr:`Groups.names` spells it: ``female*child`` of ``gender*age`` is ``female × child``."""
+    return " × ".join(part.strip() for part in group.replace("×", "*").split("*")) if "*" in name else group
+
+
+def member_of(groups: pd.DataFrame, name: str, group: str, where: str) -> tuple[Groups, int]:
+    """Return the groups of an attribute or combination, and the code of one of them.
+
+    Parameters
+    ----------
+    groups, name, where
+        As :func:`groups_of` takes them.
+    group : str
+        Of a combination joined as the attributes are, such as ``female*child``.
+
+    Raises
+    ------
+    UserError
+        No face belongs to the group; the message lists those that there are.
+    """
+    if {part.strip() for part in name.split("*")} <= set(groups):
+        found = groups_of(groups, name, where)
+        if (spelled := joined(name, group)) in found.names:
+            return found, found.names.index(spelled)
+    known = {a: sorted(set(groups[a]) - {"unknown"}) for a in groups}
+    raise UserError(
+        f"no face of {name} {group!r}",
+        where=where,
+        expected="one of " + "; ".join(f"{a}: {', '.join(g)}" for a, g in known.items()),
+    )
 
 
 def named_by(option: Any) -> list[str]:

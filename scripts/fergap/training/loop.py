@@ -20,18 +20,18 @@ CHUNK = 512
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer over all weights of a module, one fused step for all; its state is there and empty.
+    """Return the recipe's optimizer over a module's weights that learn, one fused step for all; its state is empty.
 
-    The learning rate is a tensor, which a captured step reads anew each time.
+    Frozen weights are not decayed either. The learning rate is a tensor, which a captured step reads anew each time.
     """
-    weights = list(model.parameters())
+    weights = learning = [weight for weight in model.parameters() if weight.requires_grad]
     if not recipe.decay_all:
         # norms and biases are what a layer has one of per channel
         weights = [
             {"params": [w for w in weights if w.ndim > 1]},
             {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
         ]
-    place = next(model.parameters()).device
+    place = learning[0].device
     # the CPU's fused step computes with a rate in double precision, the GPU's takes float32 alone
     lr = torch.zeros((), device=place, dtype=torch.float64 if place.type == "cpu" else torch.float32)
     settings = {"lr": lr, "weight_decay": recipe.weight_decay, "fused": True}
@@ -41,7 +41,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         optimizer = kinds[recipe.optimizer](weights, **settings)
     # a step of length 0 makes the state, which a captured step must find in its place
-    for weight in model.parameters():
+    for weight in learning:
         weight.grad = torch.zeros_like(weight)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)

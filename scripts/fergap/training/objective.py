@@ -1,7 +1,7 @@
 """What a training step makes small: each row's loss, how the rows are averaged, and what is added to the average."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -27,6 +27,8 @@ class Batch:
         By attribute or combination: (m,) int64 codes of the faces' groups, -1 where unknown.
     weights : torch.Tensor or None
         (m,) float32 with mean 1 over the training rows.
+    scores : torch.Tensor or None
+        (m, classes) float32, what the network says, without its gradient; None before it was asked.
     """
 
     pictures: torch.Tensor
@@ -34,6 +36,7 @@ class Batch:
     labels: torch.Tensor
     groups: Mapping[str, torch.Tensor] = field(default_factory=dict)
     weights: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Context:
         The network in training, on its device.
     channels, size : int
         Of the pictures.
+    counts : mapping of str to tuple of int
+        By attribute or combination, each group's number of training rows.
     """
 
     classes: int
@@ -61,6 +66,7 @@ class Context:
     model: nn.Module
     channels: int
     size: int
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class RowLoss(nn.Module):
@@ -85,6 +91,9 @@ class Average(nn.Module):
 
 class Penalty(nn.Module):
     """Something that is added to the average; subclasses say what."""
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """Prepare an epoch, counted from 1, of ``epochs``: what changes from epoch to epoch is written in its place."""
 
     def forward(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return () float32, its strength included."""
@@ -112,6 +121,8 @@ class Objective(nn.Module):
 
     def begin(self, epoch: int, epochs: int) -> bool:
         """Prepare an epoch, counted from 1, of ``epochs``; tell whether its steps are others than the last one's."""
+        for penalty in self.penalties:
+            penalty.begin(epoch, epochs)
         return False
 
     def forward(self, model: nn.Module, batch: Batch, device: Device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,6 +130,7 @@ class Objective(nn.Module):
         with device.autocast():
             scores = model(batch.pictures)
         scores = scores.float()
+        batch = replace(batch, scores=scores.detach())
         loss = self.average(self.row_loss(scores, batch.targets), batch)
         for penalty in self.penalties:
             loss = loss + penalty(scores, batch)

@@ -10,18 +10,20 @@ import pandas as pd
 import torch
 
 from fergap import tables
+from fergap.models.pretrained import origin
 from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
-from fergap.training.folds import roles, split_once, wide_groups
-from fergap.training.groups import CLASS, groups_of, named_by
+from fergap.training.folds import roles, split_once
+from fergap.training.groups import CLASS, groups_of, named_by, wide_groups
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
 from fergap.training.pool import train_units
 from fergap.training.recipe import Recipe
 from fergap.training.targets import soft_targets
 from fergap.training.unit import Outcome, Task
+from fergap.training.weighting import row_weights
 
 
 def _source() -> str:
@@ -45,7 +47,10 @@ def make_tasks(
     """Return the tasks of a job (see :func:`train_pack`) and the composition of their training parts."""
     arm, seed = job["arm"], job["seed"]
     classes = tuple(sorted(faces["label"].unique()))
-    build(arm["network"], len(classes))
+    pictures = tables.load_pixels(pixels, faces["row"])
+    channels = 1 if pictures.ndim == 3 else pictures.shape[1]
+    start = {key: arm[key] for key in ("weights", "tuned") if key in arm}
+    build(arm["network"], len(classes), channels, pictures.shape[-1], **start)
     labels = faces["label"].map({c: i for i, c in enumerate(classes)}).to_numpy(np.int64)
     people_groups = wide_groups(people, faces["image_id"])
     groups = people_groups.assign(**{CLASS: faces["label"].to_numpy(object)})
@@ -59,7 +64,8 @@ def make_tasks(
         "published": job["published"],
         "seed": seed,
         "classes": classes,
-        "pixels": sha256(np.ascontiguousarray(tables.load_pixels(pixels, faces["row"]))).hexdigest(),
+        "pixels": sha256(np.ascontiguousarray(pictures)).hexdigest(),
+        "start": origin(arm["network"].lower(), arm.get("weights", "none")),
         "labels": sha256(labels.tobytes()).hexdigest(),
         "groups": {name: sha256(of.codes.tobytes()).hexdigest() for name, of in compared.items()},
         "device": device,
@@ -78,6 +84,7 @@ def make_tasks(
         before = np.flatnonzero(role == "train")
         after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
         counts = composition(before, after, people_groups)
+        weigh = arm.get("reweight")
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
         owner = {"unit": unit, "roles": "".join(r[0] for r in role), "training": after.tolist()}
         targets = soft_targets(faces, classes, before, **job["scheme"], seed=seed) if job.get("scheme") else None
@@ -106,6 +113,8 @@ def make_tasks(
                 targets=targets,
                 options=arm,
                 groups=compared,
+                start=start,
+                row_weights=row_weights(after, groups, weigh, f"arms: {arm['name']}: reweight") if weigh else None,
             )
         )
     return tasks, pd.concat(compositions, ignore_index=True)

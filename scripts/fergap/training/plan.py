@@ -1,15 +1,19 @@
 """Which networks are trained, and in which jobs; standard library alone, because the workflow itself calls it."""
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
-BARE = ("network", "recipe", "epochs", "split")  # what an arm is without its interventions
+BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
+AFTER = ("ensemble", "temperature", "thresholds")  # what an arm may make of another's predictions, in this order
+NO_TRAINING = ("recipe", "epochs", "split", "placebo", "tried")  # keys of an arm that its job has elsewhere, or not
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -22,24 +26,89 @@ def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> lis
     return [units[i : i + folds_per_job] for i in range(0, len(units), folds_per_job)]
 
 
-def expanded(config: Mapping) -> list[dict]:
-    """Return the config's arms as they are to be trained.
-
-    An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
-    intervention. Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
-    changes nothing.
-    """
+def _alike(config: Mapping) -> list[dict]:
+    """Return the config's arms with the keys of those that they are ``like``."""
     named = {arm["name"]: arm for arm in config["arms"]}
     arms = []
     for arm in config["arms"]:
         base = named.get(arm.get("like"), {})
         taken = {k: v for k, v in base.items() if k in BARE or not arm.get("placebo")}
         arms.append({k: v for k, v in (taken | arm).items() if k != "like" or not base})
+    return arms
+
+
+def _numbers(entry: Mapping, above: str = "") -> list[str]:
+    """Return the dotted keys of an entry's numbers."""
+    found = []
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            found += _numbers(value, f"{above}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append(above + key)
+    return found
+
+
+def _changed(entry: Mapping, keys: list[str], value: float) -> dict:
+    first, *rest = keys
+    return dict(entry) | {first: _changed(entry[first], rest, value) if rest else value}
+
+
+def points(arm: Mapping) -> list[dict]:
+    """Return the arms along an arm's ``path``, one for each value, or the arm alone.
+
+    They are named by the value, with p for the decimal point, as ``fair_0p1`` and ``fair_10``.
+
+    Raises
+    ------
+    UserError
+        The arm has no such number.
+    """
+    if not (path := arm.get("path")):
+        return [dict(arm)]
+    entry = {key: value for key, value in arm.items() if key != "path"}
+    if path["of"] not in _numbers(entry):
+        raise UserError(
+            f"this arm has no number {path['of']!r}",
+            where=f"config: arms ({arm['name']}): path.of",
+            expected="one of " + ", ".join(_numbers(entry)) if _numbers(entry) else "a key such as penalty.….strength",
+        )
+    made = []
+    for value in path["values"]:
+        name = f"{arm['name']}_{value:g}".replace(".", "p").replace("+", "")
+        made.append(_changed(entry, path["of"].split("."), value) | {"name": name})
+    return made
+
+
+def expanded(config: Mapping) -> list[dict]:
+    """Return the config's arms as they are to be trained.
+
+    An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
+    intervention. An arm with a ``path`` becomes one arm for each of its values (see :func:`points`). Behind them stands
+    one arm for each network of ``training.grid``, named after it. Expanding twice changes nothing.
+
+    Raises
+    ------
+    UserError
+        A path leads along a number that its arm does not have.
+    """
+    arms = [point for arm in _alike(config) for point in points(arm)]
     if grid := config["training"].get("grid"):
         given = {key: grid[key] for key in ("recipe", "epochs", "split") if grid.get(key) is not None}
-        names = [f"b{b}_n{n}_k{k}" for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        names = [family_name(b, n, k) for b in grid["channels"] for n in grid["blocks"] for k in grid["kernels"]]
+        named = {arm["name"] for arm in arms}
         arms += [{"name": name, "network": name} | given for name in names if name not in named]
     return arms
+
+
+def expanded_contrasts(config: Mapping) -> list[dict]:
+    """Return the config's contrasts; one that names an arm with a ``path`` becomes one for each arm along it."""
+    along = {arm["name"]: [point["name"] for point in points(arm)] for arm in _alike(config)}
+    return [
+        contrast | {"before": before, "after": after}
+        for contrast in config["audit"]["contrasts"]
+        for before in along.get(contrast["before"], [contrast["before"]])
+        for after in along.get(contrast["after"], [contrast["after"]])
+    ]
 
 
 def arm_of(config: Mapping, name: str) -> dict:
@@ -61,7 +130,23 @@ def arm_packs(config: Mapping, arm: str) -> list[list[Unit]]:
 
 def trained_arms(config: Mapping) -> list[str]:
     """Return the names of the arms that train a network."""
-    return [arm["name"] for arm in config["arms"] if not arm.get("predictions")]
+    return [arm["name"] for arm in config["arms"] if not arm.get("predictions") and not arm.get("from")]
+
+
+def derived_arms(config: Mapping) -> dict[str, str]:
+    """Return the arms that are made of another's predictions: name to the other's name."""
+    return {arm["name"]: arm["from"] for arm in config["arms"] if arm.get("from")}
+
+
+def derived_settings(config: Mapping, arm: str) -> dict:
+    """Return what decides how an arm is made of another's predictions: ``name``, ``from`` and its keys of ``AFTER``."""
+    entry = arm_of(config, arm)
+    return {key: entry[key] for key in ("name", "from", *AFTER) if key in entry}
+
+
+def tried(config: Mapping) -> dict[str, int]:
+    """Return by arm how many settings were tried before its own were taken, as the study declares it."""
+    return {arm["name"]: arm.get("tried", 1) for arm in config["arms"]}
 
 
 def external_arms(config: Mapping) -> dict[str, str]:
@@ -69,25 +154,52 @@ def external_arms(config: Mapping) -> dict[str, str]:
     return {arm["name"]: arm["predictions"] for arm in config["arms"] if arm.get("predictions")}
 
 
-def pack_paths(config: Mapping, table: str) -> list[str]:
-    """Return the path of ``table`` (such as ``history.csv``) in every job of every trained arm."""
+def given_weights(config: Mapping) -> dict[str, str]:
+    """Return the arms that start from a file of weights: name to file."""
+    found = {arm["name"]: arm.get("weights", "none") for arm in config["arms"]}
+    return {name: weights for name, weights in found.items() if weights not in ("none", "imagenet")}
+
+
+def pack_paths(config: Mapping, table: str, arms: Sequence[str] | None = None) -> list[str]:
+    """Return the path of ``table`` (such as ``history.csv``) in every job of some trained arms, by default of all."""
     return [
         f"results/{config['study']}/training/{arm}/pack_{i}/{table}"
-        for arm in trained_arms(config)
+        for arm in (trained_arms(config) if arms is None else arms)
         for i in range(len(arm_packs(config, arm)))
     ]
+
+
+def composed(config: Mapping, entry: Mapping) -> dict:
+    """Return what decides the composition of an arm's training part (see :func:`fergap.training.compositions.compose`).
+
+    Where no size is set, this holds every composition of the study, because all of them have to be had at one size: an
+    arm with another composition may then change the size, and so train the others again.
+    """
+    size = config["training"].get("composition_size")
+    study = {json.dumps(arm["composition"], sort_keys=True) for arm in config["arms"] if arm.get("composition")}
+    return {
+        "shares": entry["composition"],
+        "study": [] if size else [json.loads(text) for text in sorted(study)],
+        "size": size,
+    }
+
+
+def derived_paths(config: Mapping, table: str) -> list[str]:
+    """Return the path of ``table`` in every arm that is made of another's predictions."""
+    return [f"results/{config['study']}/training/{arm}/{table}" for arm in derived_arms(config)]
 
 
 def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     """Return what decides the result of one training job, and nothing else of the config.
 
-    So another arm, recipe or seed added to the config trains nothing again.
+    So another arm, recipe or seed added to the config trains nothing again; an arm with another composition may (see
+    :func:`composed`).
 
     Returns
     -------
     dict
-        ``arm`` (without its recipe and epochs), ``units``, ``recipe``, ``scheme`` (what
-        made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
+        ``arm`` (without its recipe and epochs; its composition as :func:`composed` gives it), ``units``, ``recipe``,
+        ``scheme`` (what made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
         ``folds`` (``count``, ``validation``, ``keep_together``, ``split``), ``seed``, ``stream`` (the name under which
         random numbers derive from it) and ``published`` (whether the test part's accuracy is recorded at each epoch);
         plain values throughout.
@@ -95,8 +207,9 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     training, folds = config["training"], config["folds"]
     entry = arm_of(config, arm)
     recipe, epochs = recipe_of(entry, training)
+    own = {key: value for key, value in entry.items() if key not in NO_TRAINING}
     return {
-        "arm": {key: value for key, value in entry.items() if key not in ("recipe", "epochs", "split", "placebo")},
+        "arm": own | ({"composition": composed(config, entry)} if entry.get("composition") else {}),
         "units": arm_packs(config, arm)[pack],
         "recipe": asdict(recipe),
         "scheme": scheme_of(config["faces"]) if recipe.soft_labels else None,

@@ -1,11 +1,10 @@
 """How a network is trained, as the config tells it."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from fergap.errors import UserError
+from fergap.errors import UserError, near, shown
 
 CHOICES = {
     "optimizer": ["adam", "adamw", "sgd"],
@@ -115,12 +114,7 @@ def rate(recipe: Recipe, step: int, steps: int) -> float:
 
 def _known(name: str, allowed: list[str], where: str) -> None:
     if name not in allowed:
-        near = difflib.get_close_matches(name, allowed, n=1)
-        raise UserError(
-            f"{name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-            where=where,
-            expected="one of " + ", ".join(allowed),
-        )
+        raise UserError(f"{shown(name)}{near(name, allowed)}", where=where, expected="one of " + ", ".join(allowed))
 
 
 def recipe_of(arm: Mapping, training: Mapping) -> tuple[Recipe, int]:

@@ -13,6 +13,7 @@ from torch import nn
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
+from fergap.training import adversary, losses, penalties, robust_average, weighting  # noqa: F401 - register options
 from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of
@@ -69,6 +70,8 @@ class Task:
         Fingerprint of all of the above.
     checkpoint, weights : pathlib.Path
         Files to go on from, and to write.
+    start : mapping
+        ``weights`` and ``tuned`` of the arm, where it states them; see :func:`fergap.models.registry.build`.
     """
 
     arm: str
@@ -94,6 +97,7 @@ class Task:
     options: Mapping = field(default_factory=dict)
     groups: Mapping[str, Groups] = field(default_factory=dict)
     row_weights: np.ndarray | None = None
+    start: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ class Run:
         self.faces = faces_of(store, task.labels, present, task.targets, codes, task.row_weights)
         place, (channels, size) = task.device.place, store.shape[:2]
         with self._initial("initial"):
-            model = build(task.network, len(task.classes), channels, size)
+            model = build(task.network, len(task.classes), channels, size, **task.start)
         model = model.to(place, memory_format=torch.channels_last)
         with self._initial("objective"):
             objective = self._objective(model, channels, size).to(place)
@@ -215,7 +219,8 @@ class Run:
         task = self.task
         names = {name: groups.names for name, groups in task.groups.items()}
         shares = {name: groups.shares(task.training) for name, groups in task.groups.items()}
-        context = Context(len(task.classes), names, shares, task.recipe, model, channels, size)
+        counts = {name: groups.counts(task.training) for name, groups in task.groups.items()}
+        context = Context(len(task.classes), names, shares, task.recipe, model, channels, size, counts)
         return make_objective(task.options, context)
 
     def _go_on(self) -> None:
@@ -319,13 +324,14 @@ class Run:
             "test_flip": task.recipe.test_flip,
             "epoch": self.chosen,
         } | dict(zip(("seed", "repeat", "fold"), task.unit, strict=True))
+        about |= {"start": dict(task.start)} if task.start else {}
         save_weights(task.weights / f"{unit_name(task.unit)}.safetensors", self.best, about)
         return Outcome(
             task.unit,
             scores.double().softmax(1).cpu().numpy(),
             self.history,
             self.chosen,
-            parameters(model),
+            parameters(self.training.model),
             flops(model, channels, size),
             self.spent + (time.perf_counter() - self.started) / self.together,
             task.device.peak_memory(),

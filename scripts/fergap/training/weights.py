@@ -10,7 +10,7 @@ from torch import nn
 
 from fergap.errors import UserError
 from fergap.models.registry import build
-from fergap.training.checkpoint import digest, load_tensors, save_tensors
+from fergap.training.checkpoint import load_tensors, save_tensors
 from fergap.training.data import normalise
 from fergap.training.loop import flipped_scores
 
@@ -28,7 +28,8 @@ class Trained:
     about : dict
         ``network``, ``classes`` (in the order of the scores), ``channels``, ``size``, ``mean`` and ``std`` (of the
         training part, per channel, grey levels 0 … 255), ``test_flip`` (probabilities are means over each picture and
-        its mirror image), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``.
+        its mirror image), ``arm``, ``seed``, ``repeat``, ``fold``, ``epoch``; and, where the arm states them, ``start``
+        with ``weights`` and ``tuned``: what the training began with, which nothing here needs any more.
     """
 
     model: nn.Module
@@ -46,7 +47,7 @@ class Trained:
 
 def save_weights(path: Path, state: Mapping[str, torch.Tensor], about: Mapping) -> None:
     """Write a model's state and what is said ``about`` it (see :class:`Trained`) to a safetensors file."""
-    save_tensors(state, {**about, "digest": digest(state)}, path)
+    save_tensors(state, about, path)
 
 
 def load_weights(path: Path) -> Trained:
@@ -61,8 +62,6 @@ def load_weights(path: Path) -> Trained:
         tensors, about = load_tensors(path)
         if absent := [key for key in NEEDED if key not in about]:
             raise ValueError(f"it says nothing about {absent[0]}")
-        if about.get("digest") != digest(tensors):
-            raise ValueError(f"{path.name} is damaged (its tensors do not match their checksum)")
         model = build(about["network"], len(about["classes"]), about["channels"], about["size"])
         model.load_state_dict(tensors)
     except (ValueError, RuntimeError) as error:

@@ -1,0 +1,67 @@
+"""Say what follows from what in printed tables: python scripts/check_printed.py TABLE.csv … [--out findings.csv]."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fergap.audit.printed import (
+    claims,
+    fitting_counts,
+    impossible,
+    is_count,
+    is_summary,
+    judge,
+    nested_claims,
+    number,
+    read_printed,
+)
+from fergap.errors import UserError
+
+LARGEST = 100_000
+
+
+def findings_of(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the findings on one file, and what is worth a line beside them."""
+    if path.suffix == ".json":
+        return pd.DataFrame([judge(claim) for claim in nested_claims(json.loads(path.read_text()))]), []
+    table = read_printed(str(path))
+    rows = [judge(claim) for claim in claims(table, path.stem)] + impossible(table, path.stem)
+    said = []
+    if not any(is_count(column) for column in table):
+        values = [v for column in table if not is_summary(column) for v in table[column].map(number)]
+        shares = [v for v in values if v is not None and 0 <= v <= 100]
+        fits = fitting_counts(shares, np.arange(1, LARGEST + 1))
+        some = ", ".join(map(str, fits[:5])) + (", …" if len(fits) > 5 else "")
+        said = [f"{path.stem}: one number of faces for all shares: {some or f'none up to {LARGEST:,}'}"]
+    return pd.DataFrame(rows, columns=["where", "summary", "printed", "computed", "finding"]), said
+
+
+def main() -> int:
+    """Print what does not follow and how much does; 1 where a file cannot be read."""
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("tables", nargs="+", type=Path, help="CSV in percent as printed, or the JSON of Faces of Fairness")
+    ask.add_argument("--out", type=Path, help="a CSV for every finding")
+    asked = ask.parse_args()
+    try:
+        found = [findings_of(path) for path in asked.tables]
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    table = pd.concat([rows for rows, _ in found], ignore_index=True)
+    for row in table[~table["finding"].str.startswith("follows")].itertuples():
+        against = "" if pd.isna(row.computed) else f" against {row.computed:.3f} as {row.summary} of what is printed"
+        print(f"{row.where}: {row.printed}{against}: {row.finding}")
+    print(*(line for _, said in found for line in said), sep="\n", end="\n" * any(said for _, said in found))
+    counts = table.groupby(["summary", "finding"], dropna=False).size()
+    print(*(f"{n:5d}  {summary}: {finding}" for (summary, finding), n in counts.items()), sep="\n")
+    if asked.out:
+        table.to_csv(asked.out, index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

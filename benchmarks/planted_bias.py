@@ -71,9 +71,8 @@ ARMS: dict[str, dict] = {
     "reweight": {"reweight": {"by": "age"}},
     "reweight by class": {"reweight": {"by": "age*class"}},
     "group DRO": {"group_dro": {"by": "age"}},
-    "equalised odds": {"penalty": {"equalized_odds": {"by": "age", "strength": 1.0}}},
-    "demographic parity": {"penalty": {"demographic_parity": {"by": "age", "strength": 1.0}}},
-    "adversary": {"adversary": {"by": "age", "strength": 0.5}},
+    "equalised odds": {"penalty": {"equalized_odds": {"by": "age", "strength": 10}}},
+    "adversary": {"adversary": {"by": "age", "strength": 1}},
     "symmetric loss": {"loss": {"symmetric_cross_entropy": {"alpha": 0.1, "beta": 1.0}}},
 }
 

@@ -110,13 +110,15 @@ def results(tmp_path_factory):
     return Results(write_study(tmp_path_factory.mktemp("arms"), several(), edit=twice_as_long))
 
 
-def test_each_arm_has_one_sentence_per_gap_word_for_word(results):
+def test_each_arm_has_one_sentence_per_gap_word_for_word(results, monkeypatch):
     table = results.table("tradeoff")
     told = reading_tradeoff.sentences(results)
     assert len(told) == 2 * 3
     for said, row in zip(told, table[table["arm"] != "baseline"].sort_index().itertuples(), strict=False):
         assert row.arm.replace("_", "\\_") in said
     assert gap_pairs(results) == [("gender", "female", "male"), ("age", "child", "adult")]
+    monkeypatch.setattr(reading_tradeoff, "MOST_TOLD", 5)
+    assert len(reading_tradeoff.sentences(results)) == int((table["indistinguishable"] == 0).sum())
 
 
 def test_what_cannot_be_told_from_the_baseline_is_counted_and_named(results):

@@ -142,9 +142,7 @@ INTERVENTIONS: dict[str, Words] = {
         "[@hardt2016]. Either is zero where predictions do not tell one group from another.",
     ),
     "group_dro": Words(
-        lambda settings: with_settings(
-            f"group DRO{by(settings)}", settings, step="step", strength="strength", adjustment="adjustment"
-        ),
+        lambda settings: with_settings(f"group DRO{by(settings)}", settings, step="step", strength="strength"),
         "Group distributionally robust optimisation makes the worst group's loss small in place of the mean: weights "
         "over the groups grow with the groups' losses, step by step [@sagawa2020].",
     ),

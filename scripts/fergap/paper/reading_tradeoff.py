@@ -7,10 +7,15 @@ from fergap.paper.reading import some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, lines, of_pair
 
+MOST_TOLD = 12  # sentences; beyond them arms that are indistinguishable from the baseline are left to the summary
+
 
 def sentences(results: Results) -> list[str]:
     """Return one sentence for each arm and gap, word for word from ``tradeoff``."""
-    return [results.cite(sentence(told(row.sentence)), "tradeoff", row, "sentence") for row in lines(results)]
+    rows = lines(results)
+    if len(rows) > MOST_TOLD:
+        rows = [row for row in rows if not row.indistinguishable]
+    return [results.cite(sentence(told(row.sentence)), "tradeoff", row, "sentence") for row in rows]
 
 
 def summary(results: Results) -> str:

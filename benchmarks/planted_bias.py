@@ -57,9 +57,9 @@ CONFIDENCE = 0.95
 STYLE = 0.5  # of children under --under-representation: how far they express themselves in a way of their own
 # mechanism: how a reader calls it, and the settings among which --calibrate looks
 MECHANISMS = {
-    "signal": ("weaker signal", (0.90, 1.00, 1.15, 1.30, 1.50)),
-    "labels": ("label noise", (0.0, 0.15, 0.30, 0.45, 0.60)),
-    "representation": ("under-representation", (0.02, 0.05, 0.10, 0.20, 0.30)),
+    "signal": ("weaker signal", (1.00, 1.15, 1.30, 1.50)),
+    "labels": ("label noise", (0.0, 0.2, 0.4, 0.6)),
+    "representation": ("under-representation", (0.02, 0.06, 0.15, 0.30)),
 }
 BASELINE = "baseline"
 OTHERS = 1001  # first seed of the calibration
@@ -467,6 +467,11 @@ def signed(value: float, decimals: int = 1) -> str:
     return "0" if float(text) == 0 and decimals == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
+def give_or_take(se: float, decimals: int = 1) -> str:
+    """Return `` ± 0.4``, or nothing where one seed tells no spread."""
+    return "" if math.isnan(se) else f" ± {se:.{decimals}f}"
+
+
 def summary(frame: pd.DataFrame) -> str:
     """Return the README's table: one row per arm; shares of planted gaps removed, with standard errors."""
     planted = [(m, p) for m in MECHANISMS for p in GAPS if p]
@@ -479,10 +484,10 @@ def summary(frame: pd.DataFrame) -> str:
             base, own = by[m, p, BASELINE]["gap"].to_numpy(), by[m, p, arm]["gap"].to_numpy()
             if arm == BASELINE:
                 se = 100 * base.std(ddof=1) / math.sqrt(len(base)) if len(base) > 1 else math.nan
-                cells.append(f"gap {signed(100 * base.mean())} ± {se:.1f}")
+                cells.append(f"gap {signed(100 * base.mean())}{give_or_take(se)}")
             else:
                 share, se = removed(base, own)
-                cells.append(f"{signed(100 * share, 0)} ± {100 * se:.0f} %")
+                cells.append(f"{signed(100 * share, 0)}{give_or_take(100 * se, 0)} %")
         none = frame[(frame["planted"] == 0) & (frame["arm"] == arm)]["gap"]
         cells.append(signed(100 * none.mean()))
         own = frame[frame["arm"] == arm]

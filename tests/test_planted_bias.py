@@ -130,7 +130,7 @@ def test_it_runs_and_goes_on_where_it_stopped(benchmark, tmp_path, capsys):
     kept = {"sizes": asdict(sizes), "base": {"signal": 1.0, "style": 1.0}, "settings": settings}
     (tmp_path / "kept.json").write_text(json.dumps(kept), encoding="utf-8")
     readme = tmp_path / "README.md"
-    readme.write_text(f"above\n{benchmark.BEGIN}\nold\n{benchmark.END}\nbelow\n", encoding="utf-8")
+    readme.write_text(f"above\n{benchmark.BEGIN}\nto be replaced\n{benchmark.END}\nbelow\n", encoding="utf-8")
     places = ["--settings", tmp_path / "kept.json", "--out", tmp_path / "out.csv", "--readme", readme]
     command = [str(a) for a in (*places, "--folder", tmp_path / "work", "--arms", "oversample", "--cores", 1)]
     benchmark.main([*command, "--seeds", "1"])
@@ -144,8 +144,9 @@ def test_it_runs_and_goes_on_where_it_stopped(benchmark, tmp_path, capsys):
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("above\n")
     assert text.endswith("below\n")
-    assert "old" not in text
+    assert "to be replaced" not in text
     assert "| oversample |" in text
+    assert "nan" not in text  # one seed has no spread
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*.json")}
     assert len(times) == 8
     benchmark.main([*command, "--seeds", "1"])

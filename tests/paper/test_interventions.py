@@ -50,10 +50,10 @@ EXAMPLES = [
     ({"alignment": {"by": "age", "style": 0}}, "latent alignment by age (style 0)"),
     (
         {"from": "baseline", "temperature": {"by": "age"}, "thresholds": {"by": "age", "goal": "equal_recall"}},
-        "from baseline; a temperature for each group of age; offsets of the classes for each group of age,"
+        "from baseline: a temperature for each group of age, then offsets of the classes for each group of age,"
         " equal recall",
     ),
-    ({"from": "baseline", "ensemble": "seeds"}, "from baseline; mean over the seeds"),
+    ({"from": "baseline", "ensemble": "seeds"}, "from baseline: the mean over the seeds"),
     ({"network": "pyramid"}, "none"),
 ]
 

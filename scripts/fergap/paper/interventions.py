@@ -162,7 +162,7 @@ INTERVENTIONS: dict[str, Words] = {
         "An arm *from* another trains nothing: it changes that arm's predictions, fitted on validation faces alone.",
     ),
     "ensemble": Words(
-        lambda over: f"mean over the {over}",
+        lambda over: f"the mean over the {over}",
         "An ensemble averages the probabilities of networks that differ in their seed alone [@lakshminarayanan2017].",
     ),
     "temperature": Words(
@@ -181,8 +181,10 @@ INTERVENTIONS: dict[str, Words] = {
 
 def words(arm: Mapping) -> str:
     """Return in words what an arm does beyond training its network; ``none`` where that is nothing."""
-    found = [own.short(arm[key]) for key, own in INTERVENTIONS.items() if arm.get(key) is not None]
-    return "; ".join(found) or "none"
+    found = {key: own.short(arm[key]) for key, own in INTERVENTIONS.items() if arm.get(key) is not None}
+    if arm.get("from"):
+        return f"{found.pop('from')}: {', then '.join(found.values())}"
+    return "; ".join(found.values()) or "none"
 
 
 def methods(arms: list[Mapping]) -> str:

@@ -38,6 +38,8 @@ rule audit:
         ranking=update("results/{study}/audit/ranking.csv"),
         tradeoff=update("results/{study}/audit/tradeoff.csv"),
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
+        dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
+        dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

@@ -23,6 +23,7 @@ from fergap.training.plan import (
     derived_paths,
     derived_settings,
     external_arms,
+    given_features,
     given_weights,
     job_settings,
     pack_paths,
@@ -107,8 +108,12 @@ def training_job(wildcards):
 
 
 def pretrained_weights(wildcards):
-    """Return the file of weights from which an arm starts, if it has one."""
-    return given_weights(config).get(wildcards.arm, [])
+    """Return the files of weights from which an arm starts, or by which it compares pictures, if it has any."""
+    given = (
+        files.get(wildcards.arm)
+        for files in (given_weights(config), given_features(config))
+    )
+    return [path for path in given if path]
 
 
 def training_threads(wildcards):

@@ -1,43 +1,13 @@
 """Say what follows from what in printed tables: python scripts/check_printed.py TABLE.csv … [--out findings.csv]."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from fergap.audit.printed import (
-    claims,
-    fitting_counts,
-    impossible,
-    is_count,
-    is_summary,
-    judge,
-    nested_claims,
-    number,
-    read_printed,
-)
+from fergap.audit.printed import findings_of
 from fergap.errors import UserError
-
-LARGEST = 100_000
-
-
-def findings_of(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Return the findings on one file, and what is worth a line beside them."""
-    if path.suffix == ".json":
-        return pd.DataFrame([judge(claim) for claim in nested_claims(json.loads(path.read_text()))]), []
-    table = read_printed(str(path))
-    rows = [judge(claim) for claim in claims(table, path.stem)] + impossible(table, path.stem)
-    said = []
-    if not any(is_count(column) for column in table):
-        values = [v for column in table if not is_summary(column) for v in table[column].map(number)]
-        shares = [v for v in values if v is not None and 0 <= v <= 100]
-        fits = fitting_counts(shares, np.arange(1, LARGEST + 1))
-        some = ", ".join(map(str, fits[:5])) + (", …" if len(fits) > 5 else "")
-        said = [f"{path.stem}: one number of faces for all shares: {some or f'none up to {LARGEST:,}'}"]
-    return pd.DataFrame(rows, columns=["where", "summary", "printed", "computed", "finding"]), said
 
 
 def main() -> int:

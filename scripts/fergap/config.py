@@ -19,7 +19,7 @@ from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import VOTES, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
-from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_weights
+from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -298,6 +298,35 @@ def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
         )
 
 
+def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
+    """Yield what contradicts an arm's latent alignment."""
+    settings = arm["alignment"]
+    if arm["network"].lower() not in networks.ALIGNED:
+        yield UserError(
+            f"the network {shown(arm['network'])} has no latent to align",
+            where=f"config: {where}.alignment",
+            expected="network: " + ", ".join(networks.ALIGNED),
+        )
+    if not any(settings[key] for key in ("kl", "discriminator", "style")):
+        yield UserError(
+            "kl, discriminator and style are all 0, which leaves the first stage nothing to learn",
+            where=f"config: {where}.alignment",
+            fix="give one of them a strength, or leave out alignment",
+        )
+    if epochs < 2:
+        yield UserError(
+            f"alignment trains in two stages, and epochs is {epochs}",
+            where=f"config: {where}",
+            expected="epochs: at least 2",
+        )
+    if "adversary" in arm:
+        yield UserError(
+            "adversary and alignment exclude each other, because the layers that alignment aligns learn nothing later",
+            where=f"config: {where}",
+            fix="leave out one of them; alignment has a discriminator of its own",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -340,6 +369,8 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:
             yield from network_faults(arm, faces["size"], f"config: {where}")
+        if "network" in arm and "alignment" in arm:
+            yield from alignment_faults(arm, arm.get("epochs", training["epochs"]), where)
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
@@ -494,5 +525,7 @@ def check_given_files(config: dict) -> None:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():
         needed(Path(path), "weights of the arm's network: a PyTorch state dict (.pth) or safetensors", fix)
+    for path in given_features(config).values():
+        needed(Path(path), "VGG-16's weights with torchvision's names: a PyTorch state dict or safetensors", fix)
     for path in external_arms(config).values():
         needed(Path(path), "a CSV or Parquet file with image_id, true, predicted", fix)

@@ -408,6 +408,22 @@ TABLES = {
         | {"reference": OPEN_TEXT, "class": OPEN_TEXT, "metric": OPEN_TEXT, "average": OPEN_TEXT}
         | {"method": OPEN_TEXT, "reason": TEXT}
     ),
+    "dataset_bias": Table(
+        {
+            "attribute": TEXT,
+            "with": OPEN_TEXT,
+            "metric": TEXT,
+            "form": Column("text", values=("corrected", "published")),
+        }
+        | {"n": COUNT, "estimate": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
+        | {"confidence": OPEN_SHARE, "expected": OPEN_NUMBER, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE}
+        | {"adjustment": OPEN_TEXT, "status": TEXT}
+    ),
+    "dataset_shares": Table(
+        {"attribute": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT, "share": OPEN_SHARE}
+        | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
+        | {"duchers_z": GAP, "status": TEXT}
+    ),
     # what the paper makes of Snakemake's benchmark files
     "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),
     # benchmarks/calibration.csv, which the paper shows

@@ -33,6 +33,7 @@ def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **
         ((4000, 40, 40, 920), (8000, 100, 100, 1800), "equivalent, change not shown", 0),
         ((60, 6, 8, 26), (160, 12, 11, 17), "no change shown", 0),
         ((3500, 500, 30, 970), (8000, 100, 100, 1800), "widened", 0),
+        ((3900, 50, 550, 500), (8000, 100, 100, 1800), "reversed", 0),
         ((600, 10, 12, 378), (1100, 500, 20, 380), "narrowed, not shown equivalent", 1),
     ],
 )

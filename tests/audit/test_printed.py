@@ -148,8 +148,9 @@ def test_the_command_line(tmp_path):
     assert pd.read_csv(tmp_path / "found.csv")["finding"].tolist() == [NOT, TRUNCATED]
 
 
-def test_a_file_that_is_no_table(tmp_path):
-    (tmp_path / "t.csv").write_text("")
-    done = run(tmp_path / "t.csv")
+@pytest.mark.parametrize(("name", "text"), [("t.csv", ""), ("t.json", "{}"), ("t.json", "{")])
+def test_a_file_that_is_no_table(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    done = run(tmp_path / name)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "cannot be read" in done.stderr

@@ -170,6 +170,8 @@ def test_the_untouched_demo_is_allowed() -> None:
             if len(path) > 3 and path[2] in AFTER:  # stands on an arm that is made of another's predictions
                 option = config["arms"][0].pop(path[2]) | {"by": "age"}
                 config["arms"].append({"name": "after", "from": "baseline", path[2]: option})
+            if "alignment" in path:
+                config["arms"][0]["network"] = "latent_alignment"
             checked(config, SCHEMA)
 
 
@@ -358,12 +360,3 @@ def test_the_names_of_networks_are_those_of_the_registry() -> None:
         assert names.is_known(name), name
     for name in ("b0_n1_k1", "b16_n8_k4", "b16_n8_fc2_k5", "b16_n8_k5_ap20", "b16_n8_k5_", "x"):
         assert not names.is_known(name), name
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [("b16_n8_k5", (16, 8, 5, 2, 20)), ("b32_n2_k3", (32, 2, 3, 1, 20)), ("B4_N8_FC3_K7_AP10", (4, 8, 7, 3, 10))],
-)
-def test_a_name_of_the_family_tells_the_network(name: str, says: tuple[int, ...]) -> None:
-    shape = names.shape_of(name)
-    assert (shape.channels, shape.blocks, shape.kernel, shape.connected, shape.pooled) == says

@@ -1,3 +1,4 @@
+import re
 from urllib.error import URLError
 
 import pytest
@@ -7,7 +8,7 @@ from safetensors.torch import save_file
 from fergap.errors import UserError
 from fergap.models.operators import torchvision_models
 from fergap.models.plain import baseline_cnn, sequential
-from fergap.models.pretrained import BACKBONES, pretrained
+from fergap.models.pretrained import BACKBONES, origin, pretrained
 from fergap.models.registry import parameters
 
 NET = "mobilenet_v2"  # the fastest of them
@@ -48,6 +49,31 @@ def test_weights_from_a_file(tmp_path, published, kind):
     body = pretrained(NET, 4, 1, str(path)).body.state_dict()
     assert body
     assert all(torch.equal(tensor, published[name]) for name, tensor in body.items())
+
+
+def test_imagenets_weights_are_taken_from_the_cache(tmp_path, published, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    address = torchvision_models().get_model_weights(NET).DEFAULT.url
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(published, tmp_path / "hub" / "checkpoints" / address.rsplit("/")[-1])
+    body = pretrained(NET, 4, 1, "imagenet").body.state_dict()
+    assert body
+    assert all(torch.equal(tensor, published[name]) for name, tensor in body.items())
+    assert origin(NET, "imagenet") == address
+
+
+def test_old_names_of_densenet_and_the_extra_scores_of_inception_are_understood(tmp_path):
+    state = torchvision_models().get_model("densenet121", weights=None).state_dict()
+    old = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", k): t for k, t in state.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "old.pth")
+    body = pretrained("densenet121", 4, 1, str(tmp_path / "old.pth")).body.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in body.items())
+    whole = torchvision_models().get_model("inception_v3", weights=None, init_weights=False).state_dict()
+    assert any(name.startswith("AuxLogits.") for name in whole)
+    torch.save(whole, tmp_path / "whole.pth")
+    body = pretrained("inception_v3", 4, 1, str(tmp_path / "whole.pth")).body.state_dict()
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in body.items())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fergap.errors import UserError
-from fergap.models.names import PUBLISHED
+from fergap.models.names import PUBLISHED, shape_of
 from fergap.models.registry import build, flops, parameters
 from fergap.models.resblock import AveragePool
 
@@ -19,6 +19,15 @@ def test_one_score_per_class(name, channels, size):
 def test_the_family_by_either_name():
     short, long = build("b16_n8_k5", 4), build("B16_N8_FC2_K5_AP20", 4)
     assert {n: p.shape for n, p in short.named_parameters()} == {n: p.shape for n, p in long.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("b16_n8_k5", (16, 8, 5, 2, 20)), ("b32_n2_k3", (32, 2, 3, 1, 20)), ("B4_N8_FC3_K7_AP10", (4, 8, 7, 3, 10))],
+)
+def test_a_name_of_the_family_tells_the_network(name, says):
+    shape = shape_of(name)
+    assert (shape.channels, shape.blocks, shape.kernel, shape.connected, shape.pooled) == says
 
 
 def test_the_published_network_by_hand():

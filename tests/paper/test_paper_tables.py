@@ -193,3 +193,26 @@ def test_networks_are_described():
     assert "8 residual blocks of two 5×5 convolutions with 16 channels" in text
     assert "2 fully connected layers" in text
     assert "20×20" in text
+
+
+def test_what_a_network_starts_from_is_told_by_arm():
+    arms = [
+        {"name": "first", "network": "resnet50", "weights": "imagenet", "tuned": "last_block"},
+        {"name": "second", "network": "resnet50", "weights": "imagenet", "tuned": "last_block"},
+    ]
+    text = methods.networks({"arms": arms}, ["first", "second"])
+    assert text.startswith("Resnet50 is a residual network of 50 layers [@he2016]")
+    assert "It starts from weights for ImageNet [@russakovsky2015], of which the last block and the head learn" in text
+    arms.append({"name": "third", "network": "resnet50"})
+    text = methods.networks({"arms": arms}, ["first", "second", "third"])
+    assert text.lower().count("resnet50 is a residual network") == 1
+    assert "In first and second, it starts from weights for ImageNet" in text
+    assert text.endswith("In third, it starts from random weights.")
+    assert "starts" not in methods.networks({"arms": [{"name": "a", "network": "pyramid"}]}, ["a"])
+
+
+def test_given_weights_are_a_limitation(results):
+    said = "that they had not learned these faces cannot be checked"
+    for weights, there in (("none", False), ("imagenet", False), ("w.pth", True)):
+        study = results.study | {"arms": [{"name": "a", "network": "resnet50", "weights": weights}]}
+        assert (said in " ".join(methods.limitations(study, [], [], results))) == there

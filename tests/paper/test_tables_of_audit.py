@@ -32,6 +32,7 @@ SHOWN = {
     "detectable": ((), "power", "gap", "question == 'minimum detectable gap'"),
     "needed": ((), "power", "n_group", "question == 'faces needed for gap'"),
     "label_noise": ((), "label_noise", "estimate", "scenario == 'grid'"),
+    "sensitivity": ((), "sensitivity", "estimate", "choice == 'label confidence'"),
     "ledger": ((), "multiplicity", "m", "family == 'gap'"),
     "confirmatory": ((), "multiplicity", "p_adjusted", "family == 'gap'"),
     "calibration": ((), "calibration", "estimate", "quantity == 'coverage of the accuracy gap'"),
@@ -44,6 +45,7 @@ SAID = {
     "size_matched": (reading.size_matched, "size_matched", "gap", "metric == 'f1'"),
     "models_compared": (reading_sensitivity.models_compared, "models_compared", "gained", "test == 'mcnemar mid-p'"),
     "label_noise": (reading_sensitivity.label_noise, "label_noise", "estimate", "scenario == 'grid'"),
+    "sensitivity": (reading_sensitivity.sensitivity, "sensitivity", "estimate", "choice == 'label confidence'"),
     "power": (reading_sensitivity.power, "power", "power", "question == 'power at gap'"),
     "calibration": (reading_sensitivity.calibration, "calibration", "estimate", "primary == 1"),
 }

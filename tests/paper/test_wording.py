@@ -1,4 +1,4 @@
-"""What the paper says for every verdict: the four outcomes of a contrast, a gap that widened, and no estimate."""
+"""What the paper says for every verdict: the four outcomes of a contrast, a gap that widened or turned round, and no estimate."""
 
 import re
 
@@ -54,6 +54,11 @@ OUTCOMES = {
         {"estimate": -0.031, "ci_low": -0.058, "ci_high": -0.004, "gap_after": -0.085},
         "it widened, and equivalence is not shown",
         "narrowed",
+    ),
+    "reversed": (
+        {"estimate": 0.116, "ci_low": 0.089, "ci_high": 0.143, "gap_after": 0.062},
+        "it turned round, and equivalence is not shown",
+        "widened",
     ),
 }
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fergap.training.data import Store
+from fergap.training.objective import Batch
 from fergap.training.together import train_together
 from fergap.training.unit import Run
 
@@ -113,6 +116,37 @@ def test_packed_folds_equal_the_same_folds_alone(inputs, tmp_path):
         theirs = train_together([task], Heard().voice)[0]
         assert without_seconds(ours) == without_seconds(theirs)
         assert ours.probabilities.tobytes() == theirs.probabilities.tobytes()
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what would make the CPU wait for the device, which a CUDA graph cannot hold."""
+
+    REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.overloadpacket.__name__ not in self.REFUSED, func
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("soft", [False, True], ids=["labels", "soft labels"])
+def test_a_step_never_asks_what_the_device_holds(options, soft, inputs, tmp_path):
+    task = tasks_of(inputs[1], tmp_path, arm=arm(options))[0]
+    run_ = Run(task, Store(task.pixels, task.rows, task.device.place, 10**9), Heard().voice)
+    training, faces = run_.training, run_.faces
+    training.begin(1, lambda name: 3)
+    chosen = run_.rows["train"][:16]
+    groups = {name: codes[chosen] for name, codes in faces.groups.items()}
+    labels = faces.labels[chosen]
+    targets = torch.rand(16, 2, generator=torch.Generator().manual_seed(1)).softmax(1) if soft else labels
+    batch = Batch(faces.batch(chosen), targets, labels, groups)
+    with NoWaiting():
+        scores, loss = training.objective(training.model, batch, task.device)
+        loss.backward()
+    assert scores.shape == (16, 2)
+    assert torch.isfinite(loss)
+    with pytest.raises(AssertionError, match="_local_scalar_dense"), NoWaiting():
+        loss.item()
 
 
 def test_restoring_the_tensors_restores_the_objective(inputs, tmp_path):

@@ -29,13 +29,15 @@ def probabilities():
 
 
 def apart(p, groups):
-    """Return the sum of squares between groups less (G - 1) times the mean square within them."""
-    names = sorted(set(groups))
-    between = sum((groups == g).sum() * ((p[groups == g].mean(0) - p.mean(0)) ** 2).sum() for g in names)
-    within = sum(((p[groups == g] - p[groups == g].mean(0)) ** 2).sum() for g in names)
-    if len(names) < 2 or len(p) <= len(names):
-        return 0.0
-    return between - (len(names) - 1) * within / (len(p) - len(names))
+    """Return the sum of squares between groups less what chance would leave, and the rows that take part."""
+    names = [g for g in sorted(set(groups)) if (groups == g).sum() > 1]
+    taking = np.isin(groups, names)
+    p, groups, total = p[taking], groups[taking], 0.0
+    for g in names:
+        own = p[groups == g]
+        total += len(own) * ((own.mean(0) - p.mean(0)) ** 2).sum()
+        total -= (1 - len(own) / len(p)) * own.var(0, ddof=1).sum()
+    return total, len(p)
 
 
 PAIRS = 0.5 * 0.3 + 0.5 * 0.2 + 0.3 * 0.2
@@ -43,26 +45,28 @@ PAIRS = 0.5 * 0.3 + 0.5 * 0.2 + 0.3 * 0.2
 
 def test_demographic_parity_is_its_formula():
     known = GROUPS >= 0
-    expected = 3 * apart(probabilities()[known], GROUPS[known]) / known.sum() / PAIRS
+    total, rows = apart(probabilities()[known], GROUPS[known])
+    assert rows == 9  # of ten known ones, one is alone in its group
+    expected = 3 * total / rows / PAIRS
     assert DemographicParity("age", 3, SHARES)(SCORES, batch()).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_equalized_odds_is_its_formula():
     known = GROUPS >= 0
     parts = [known & (k == LABELS) for k in range(3)]
-    expected = sum(apart(probabilities()[part], GROUPS[part]) for part in parts) / known.sum() / PAIRS
+    found = [apart(probabilities()[part], GROUPS[part]) for part in parts]
+    expected = sum(total for total, _ in found) / sum(rows for _, rows in found) / PAIRS
     assert EqualizedOdds("age", 1, SHARES)(SCORES, batch()).item() == pytest.approx(expected, rel=1e-4)
-    # class 2 has one row of known group, so that it takes no part
-    assert parts[2].sum() == 1
+    assert [rows for _, rows in found] == [4, 4, 0]
 
 
 def test_between_two_groups_it_is_the_squared_difference_of_their_means():
     """Two groups as in the training rows and no spread within either: Bechavod & Ligett's squared difference."""
     one, other = torch.tensor([2.0, 0.0, -1.0]), torch.tensor([0.0, 1.0, 0.5])
-    groups = np.array([0, 0, 0, 1])
-    scores = torch.stack([one, one, one, other])
+    groups = np.array([0] * 6 + [1] * 2)
+    scores = torch.stack([one] * 6 + [other] * 2)
     difference = one.softmax(0) - other.softmax(0)
-    penalty = DemographicParity("age", 1, (0.75, 0.25))(scores, batch(groups, np.zeros(4, np.int64)))
+    penalty = DemographicParity("age", 1, (0.75, 0.25))(scores, batch(groups, np.zeros(8, np.int64)))
     assert penalty.item() == pytest.approx(difference.square().sum().item(), rel=1e-5)
 
 
@@ -75,6 +79,17 @@ def test_independent_predictions_cost_nothing():
         found.append(dependence(values, members).item())
     assert np.ptp(found) > 0.05
     assert np.mean(found) == pytest.approx(0, abs=1e-7)
+
+
+def test_nothing_is_gained_by_predicting_one_group_more_surely_than_another():
+    """Equal means and unequal spread: over many batches the mean is 0, so that no spread is rewarded."""
+    found, spread = [], torch.tensor([0.4] * 6 + [0.0] * 2)
+    members = torch.nn.functional.one_hot(torch.tensor([0] * 6 + [1] * 2), 2).float()[:, None]
+    random = torch.Generator().manual_seed(1)
+    for _ in range(2000):
+        found.append(dependence((torch.randn(8, generator=random) * spread)[:, None], members).item())
+    assert np.mean(found) == pytest.approx(0, abs=3 * np.std(found) / 2000**0.5)
+    assert np.std(found) > 0.002
 
 
 @pytest.mark.parametrize("penalty", [DemographicParity, EqualizedOdds])

@@ -14,6 +14,15 @@ from tests.workflow.conftest import Run
 from tests.workflow.imports import environments, imported
 
 pytestmark = pytest.mark.workflow
+# torchvision as the library imports it: beside a CPU build of PyTorch, PyPI's lacks its compiled operators
+IMPORT = """\
+import importlib, sys
+sys.path.append(sys.argv[1])
+for name in sys.argv[2:]:
+    if name == "torchvision":
+        importlib.import_module("fergap.models.operators").torchvision_models()
+    importlib.import_module(name)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +67,11 @@ def test_each_environment_imports_all_that_its_rules_import(
 ) -> None:
     packages = sorted(imported(root, *environments(root)[name]))
     assert "pandas" in packages
-    script = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     done = subprocess.run(
-        [interpreters[name], "-I", "-W", "ignore", "-c", script, *packages], capture_output=True, text=True, check=False
+        [interpreters[name], "-I", "-W", "ignore", "-c", IMPORT, root / "scripts", *packages],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

@@ -26,7 +26,7 @@ def test_each_rule_has_the_script_the_log_and_the_environment_of_its_name(root: 
         assert "threads:" in body, name
         assert re.search(r"resources:\n\s+mem_mb=", body), name
         assert "lib=library(" in body, name
-    assert sorted(p.stem for p in (root / "scripts").glob("*.py")) == sorted([*found, "why"])
+    assert sorted(p.stem for p in (root / "scripts").glob("*.py")) == sorted([*found, "check_printed", "why"])
 
 
 def test_functions_stand_in_common_alone(root: Path) -> None:

@@ -19,6 +19,11 @@ def searchable(table: np.ndarray) -> bool:
     return (n1 + 1) * (n1 + n0 + 1) <= LARGEST
 
 
+def log_ways(n: int, k: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the number of ways to choose ``k`` out of ``n``."""
+    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+
 def conditional_tails(n1: int, n0: int) -> tuple[np.ndarray, np.ndarray]:
     """Return P(X ≤ a | s) and P(X ≥ a | s) of the group's correct answers X given all of them, s.
 
@@ -29,12 +34,8 @@ def conditional_tails(n1: int, n0: int) -> tuple[np.ndarray, np.ndarray]:
     """
     a, s = np.arange(n1 + 1)[:, None], np.arange(n1 + n0 + 1)[None]
     b = s - a
-
-    def ways(n: int, k: np.ndarray) -> np.ndarray:
-        return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-
     inside = (b >= 0) & (b <= n0)
-    p = np.where(inside, np.exp(ways(n1, a) + ways(n0, np.clip(b, 0, n0)) - ways(n1 + n0, s)), 0.0)
+    p = np.where(inside, np.exp(log_ways(n1, a) + log_ways(n0, np.clip(b, 0, n0)) - log_ways(n1 + n0, s)), 0.0)
     return np.cumsum(p, axis=0), np.cumsum(p[::-1], axis=0)[::-1]
 
 
@@ -48,7 +49,7 @@ def supremum(first: np.ndarray, n1: int, n0: int, upward: bool) -> float:
     first = first[:, None]
     none = first > n0 if upward else first < 0
     every = first <= 0 if upward else first >= n0
-    ways = gammaln(n1 + 1) - gammaln(a + 1) - gammaln(n1 - a + 1)
+    ways = log_ways(n1, a)
 
     def probability(angle: np.ndarray) -> np.ndarray:
         p = np.sin(angle) ** 2

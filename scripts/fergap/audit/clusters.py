@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fergap.audit.counts import PairedSplit, Split
+from fergap.audit.counts import PairedSplit, Split, split
+from fergap.audit.gaps import pairs
 from fergap.audit.inputs import Arm, Sample
 from fergap.audit.joint import Patterns, cluster_patterns, plain_patterns
-from fergap.audit.settings import Contrast, Settings, pair_status, too_few
+from fergap.audit.settings import Contrast, Settings, too_few
 from fergap.errors import UserError
 
 Row = dict[str, Any]
@@ -116,17 +117,15 @@ def clustering(sample: Sample, settings: Settings) -> Iterator[Row]:
         return
     for arm in sample.arms.values():
         for attribute in sample.attributes:
-            sizes = np.bincount(attribute.codes[arm.covered & (attribute.codes >= 0)], minlength=len(attribute.groups))
-            r = attribute.reference
-            for g, group in enumerate(attribute.groups):
-                head = {"arm": arm.name, "attribute": attribute.name, "group": group}
-                status = too_few(int(sizes[g]), settings.minimum_faces, group)
-                yield head | {"quantity": "accuracy", "status": status} | row_of(sample, arm, attribute.codes, g, None)
-                if g != r:
-                    names = group, attribute.groups[r]
-                    status = pair_status((int(sizes[g]), int(sizes[r])), names, settings.minimum_faces)
-                    row = head | {"quantity": "gap", "reference": names[1], "status": status}
-                    yield row | row_of(sample, arm, attribute.codes, g, r)
+            counts = split(arm, attribute, len(sample.classes))
+            compared = {g: (r, head) for g, r, head in pairs(arm.name, counts, settings)}
+            for g, group in enumerate(counts.groups):
+                status = too_few(int(counts.n[g]), settings.minimum_faces, group)
+                row = {"arm": arm.name, "attribute": attribute.name, "group": group, "status": status}
+                yield row | {"quantity": "accuracy"} | row_of(sample, arm, attribute.codes, g, None)
+                if g in compared:
+                    r, head = compared[g]
+                    yield head | {"quantity": "gap"} | row_of(sample, arm, attribute.codes, g, r)
 
 
 def row_of(sample: Sample, arm: Arm, codes: np.ndarray, g: int, r: int | None) -> Row:

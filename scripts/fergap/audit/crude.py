@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import gammaln, xlog1py, xlogy
+from scipy.special import xlog1py, xlogy
 from scipy.stats import chi2_contingency
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fergap.audit.boschloo import boschloo, searchable
+from fergap.audit.boschloo import boschloo, log_ways, searchable
 from fergap.audit.counts import Split
 from fergap.audit.gaps import answers, bounds, pairs, small_cells
 from fergap.audit.proportions import Interval
@@ -52,8 +52,7 @@ def fisher_and_mid_p(table: np.ndarray) -> tuple[float, float]:
 def binomial(n: int, share: np.ndarray) -> np.ndarray:
     """Return P(x | n, share) as (shares, n + 1)."""
     x = np.arange(n + 1)
-    ways = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1)
-    return np.exp(ways + xlogy(x, share[:, None]) + xlog1py(n - x, -share[:, None]))
+    return np.exp(log_ways(n, x) + xlogy(x, share[:, None]) + xlog1py(n - x, -share[:, None]))
 
 
 def supremum(region: np.ndarray) -> float:

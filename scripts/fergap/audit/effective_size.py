@@ -1,16 +1,18 @@
 """Intervals of an accuracy gap when faces come in clusters: as many faces as independent ones would say as much."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from scipy.stats import t
 
-from fergap.audit.clusters import few_clusters, standard_errors
+from fergap.audit.clusters import standard_errors
+from fergap.audit.counts import split
+from fergap.audit.gaps import bounds, pairs
 from fergap.audit.inputs import Arm, Sample
 from fergap.audit.proportions import Interval, mover, wilson
-from fergap.audit.settings import Settings, pair_status
+from fergap.audit.settings import Settings
 
 Row = dict[str, Any]
 METHOD = "newcombe, effective n"
@@ -69,34 +71,31 @@ def clustered_newcombe(
     return max(-1.0, min(low, p[0] - p[1])), min(1.0, max(high, p[0] - p[1]))
 
 
-def clustered_gaps(sample: Sample, arm: Arm, settings: Settings) -> Iterator[Row]:
+def clustered_gaps(
+    sample: Sample, arm: Arm, known: Mapping[tuple[str, str, str], Row], settings: Settings
+) -> Iterator[Row]:
     """Yield an arm's accuracy gaps with the clusters' interval, for ``gaps``; none where no cluster is known.
 
     Not the primary row: the tests and verdicts take faces as independent, and an interval must belong to its test.
+
+    Parameters
+    ----------
+    known : mapping
+        (arm, attribute, group) → the row of ``clusters`` on the group's gap.
     """
     if sample.clusters is None:
         return
     correct = arm.true == arm.predicted
     for attribute in sample.attributes:
-        members = [np.flatnonzero(arm.covered & (attribute.codes == g)) for g in range(len(attribute.groups))]
-        r = attribute.reference
-        for g, group in enumerate(attribute.groups):
-            if g == r:
-                continue
-            own, names = (members[g], members[r]), (group, attribute.groups[r])
-            sizes = len(own[0]), len(own[1])
-            row = {"arm": arm.name, "attribute": attribute.name, "group": names[0], "reference": names[1]}
+        counts = split(arm, attribute, len(sample.classes))
+        for g, r, row in pairs(arm.name, counts, settings):
             row |= {"metric": "accuracy", "method": METHOD, "primary": 0, "confidence": settings.confidence}
-            row |= {"n_group": sizes[0], "n_reference": sizes[1]}
-            row["status"] = pair_status(sizes, names, settings.minimum_faces)
+            row |= {"n_group": int(counts.n[g]), "n_reference": int(counts.n[r])}
             if row["status"] == "ok":
-                right, clusters = (tuple(a[i] for i in own) for a in (correct, sample.clusters))
-                low, high = clustered_newcombe(right, clusters, settings.confidence)
-                sides = np.repeat([1, -1], sizes)
-                both = np.concatenate(clusters)
-                independent, clustered = standard_errors(np.concatenate(right), sides, both)
-                row |= {"estimate": float(right[0].mean() - right[1].mean()), "ci_low": low, "ci_high": high}
-                if independent > 0:
-                    row["design_effect"] = (clustered / independent) ** 2
-                row |= few_clusters(len(np.unique(both)))
+                members = [arm.covered & (attribute.codes == side) for side in (g, r)]
+                right, clusters = (tuple(a[own] for own in members) for a in (correct, sample.clusters))
+                row |= {"estimate": float(right[0].mean() - right[1].mean())}
+                row |= bounds(clustered_newcombe(right, clusters, settings.confidence))
+                found = known[arm.name, attribute.name, row["group"]]
+                row |= {c: found.get(c) for c in ("design_effect", "note")}
             yield row

@@ -17,6 +17,7 @@ from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patt
 from fergap.audit.compared import models_compared
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
+from fergap.audit.dataset_bias import dataset_bias, dataset_shares
 from fergap.audit.effective_size import clustered_gaps
 from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
@@ -73,6 +74,8 @@ NAMES = (
     "ranking",
     "tradeoff",
     "not_estimable",
+    "dataset_bias",
+    "dataset_shares",
 )
 
 
@@ -218,6 +221,9 @@ def audit(
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
     out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
+    out["dataset_bias"] += dataset_bias(sample, settings)
+    out["dataset_shares"] += dataset_shares(sample, settings)
+    adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 
@@ -251,8 +257,9 @@ def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) ->
             out["size_matched"] += size_matched(arm, counts, settings)
             out["not_estimable"] += left_out(arm, counts, sample.classes, settings.minimum_faces)
             out["not_estimable"] += left_out_of_fairness(arm, counts, sample.classes, settings.minimum_faces)
+    known = {(r["arm"], r["attribute"], r["group"]): r for r in out["clusters"] if r["quantity"] == "gap"}
     for arm in sample.arms.values():
-        out["gaps"] += clustered_gaps(sample, arm, settings)
+        out["gaps"] += clustered_gaps(sample, arm, known, settings)
     adjust((r for r in out["tests"] if r["primary"]), ["arm", "family"], "holm")
     adjust(out["pairwise"], ["arm", "attribute"], "holm")
     adjust((r for r in out["tests"] if r.get("family") == "per class"), ["arm"], "fdr_bh")
@@ -282,16 +289,20 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
-    for combined in (False, True):
-        adjust((r for r in out["beyond_placebo"] if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
-    for combined in (False, True):  # combinations of attributes are a family of their own
-        adjust((r for r in primary if ("*" in r["attribute"]) == combined), ["contrast"], "holm")
+    adjust_contrasts(primary)
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":
             out["verdicts"] += change_verdicts(contrast, counts, tested, settings)
+
+
+def adjust_contrasts(rows: Sequence[Row]) -> None:
+    """Adjust each contrast's p values by Holm; combinations of attributes are a family of their own."""
+    for combined in (False, True):
+        adjust((row for row in rows if ("*" in row["attribute"]) == combined), ["contrast"], "holm")
 
 
 def as_table(rows: list[Row], name: str) -> pd.DataFrame:

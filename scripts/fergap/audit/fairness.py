@@ -24,6 +24,7 @@ from fergap.audit.fairness_metrics import (
 )
 from fergap.audit.fairness_null import LEAST, Column, Masks, Null, permuted, statistics, summary_masks, xu_classes
 from fergap.audit.proportions import newcombe
+from fergap.audit.ratios import katz
 from fergap.audit.settings import Settings, faces
 from fergap.seeds import generator
 
@@ -136,12 +137,11 @@ def difference_interval(x1: int, n1: int, x0: int, n0: int, settings: Settings) 
 
 
 def ratio_interval(x1: int, n1: int, x0: int, n0: int, settings: Settings) -> Row:
-    """Return the columns of the log interval (Katz et al. 1978) of the lower share x0/n0 ÷ the higher one x1/n1."""
+    """Return the columns of Katz's log interval of the lower share x0/n0 ÷ the higher one x1/n1."""
     if x0 == 0:
         return {"status": "interval not estimable: a ratio of 0"}
-    ratio = (x0 / n0) / (x1 / n1)
-    half = float(norm.isf(settings.alpha / 2)) * math.sqrt(1 / x1 - 1 / n1 + 1 / x0 - 1 / n0)
-    return {"ci_low": ratio * math.exp(-half), "ci_high": ratio * math.exp(half), "method": "katz log"}
+    low, high = katz(x0, n0, x1, n1, settings.confidence)
+    return {"ci_low": low, "ci_high": high, "method": "katz log"}
 
 
 def missing_rate(metric: str, c: int, rate: Rates, names: list[str]) -> str:

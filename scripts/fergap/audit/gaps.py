@@ -12,6 +12,7 @@ from fergap.audit.bootstrap import Replicates
 from fergap.audit.boschloo import small_sample
 from fergap.audit.counts import Split
 from fergap.audit.proportions import equivalence_p, miettinen_nurminen, newcombe
+from fergap.audit.ratios import katz, log_interval
 from fergap.audit.resampling import AVERAGED, GAP_METRICS, group_statistics
 from fergap.audit.settings import Settings, few_answers, pair_status
 from fergap.audit.stratified import (
@@ -199,10 +200,6 @@ def primary_test(split: Split, g: int, r: int, head: Row) -> Row:
 def effects(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``effects`` for one arm and attribute: Cohen's h and the ratios of right, wrong and odds."""
     z = float(norm.isf((1 - settings.confidence) / 2))
-
-    def ratio(estimate: float, se: float) -> Row:
-        return {"estimate": estimate} | bounds((estimate * math.exp(-z * se), estimate * math.exp(z * se)))
-
     for g, r, head in pairs(arm, split, settings):
         x1, n1, x0, n0 = answers(split, g, r)
         head["confidence"] = settings.confidence
@@ -215,7 +212,7 @@ def effects(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
         for effect, a, b in (("risk_ratio", x1, x0), ("error_ratio", n1 - x1, n0 - x0)):
             row = head | {"effect": effect, "method": "katz log"}
             if estimable and a and b:
-                row |= ratio((a / n1) / (b / n0), math.sqrt(1 / a - 1 / n1 + 1 / b - 1 / n0))
+                row |= {"estimate": (a / n1) / (b / n0)} | bounds(katz(a, n1, b, n0, settings.confidence))
             elif estimable:
                 row["status"] = "not estimable: a group without " + ("correct" if effect == "risk_ratio" else "wrong")
                 row["status"] += " answers"
@@ -225,7 +222,8 @@ def effects(arm: str, split: Split, settings: Settings) -> Iterator[Row]:
         if estimable:
             if not cells.all():
                 cells, row["method"] = cells + 0.5, "woolf logit, 0.5 added"
-            row |= ratio(cells[0] * cells[3] / (cells[1] * cells[2]), math.sqrt(float((1 / cells).sum())))
+            odds, se = cells[0] * cells[3] / (cells[1] * cells[2]), math.sqrt(float((1 / cells).sum()))
+            row |= {"estimate": odds} | bounds(log_interval(odds, se, settings.confidence))
         yield row
 
 

@@ -21,6 +21,8 @@ SAME = {
     "quantity": "metric",
     "term": "group",
     "summary": "average",
+    "label": "class",
+    "with": "reference",
 }
 ANSWERS = ("not reached", "not needed")  # a scenario that cannot occur is an answer
 

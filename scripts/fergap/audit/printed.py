@@ -1,9 +1,11 @@
 """What follows from what in a printed table: summaries that recompute, counts that fit, values that cannot be."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,7 @@ KNOWN_AS = {
     "total": "sum",
 }
 """Names of columns, in lower case, and the summary that they are read as."""
+LARGEST = 100_000  # faces that a table may rest on
 FOLLOWS, TRUNCATED, POSSIBLE, NOT = "follows", "follows, truncated", "possible", "does not follow"
 
 
@@ -260,3 +263,33 @@ def read_printed(path: str) -> pd.DataFrame:
     if table.empty:
         raise UserError("has no row", where=path, expected="one row per model or group")
     return table
+
+
+def findings_of(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the findings on one file, and what is worth a line beside them.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or a JSON holds other tables than those of :func:`nested_claims`.
+    """
+    if path.suffix == ".json":
+        try:
+            found = nested_claims(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"cannot be read: {error!r}",
+                where=str(path),
+                expected="tables as report/faces_of_fairness.json has them",
+            ) from error
+        return pd.DataFrame([judge(claim) for claim in found]), []
+    table = read_printed(str(path))
+    rows = [judge(claim) for claim in claims(table, path.stem)] + impossible(table, path.stem)
+    said = []
+    if not any(is_count(column) for column in table):
+        values = [v for column in table if not is_summary(column) for v in table[column].map(number)]
+        shares = [v for v in values if v is not None and 0 <= v <= 100]
+        fits = fitting_counts(shares, np.arange(1, LARGEST + 1))
+        some = ", ".join(map(str, fits[:5])) + (", …" if len(fits) > 5 else "")
+        said = [f"{path.stem}: one number of faces for all shares: {some or f'none up to {LARGEST:,}'}"]
+    return pd.DataFrame(rows, columns=["where", "summary", "printed", "computed", "finding"]), said

@@ -2,7 +2,21 @@
 
 import math
 
+from scipy.stats import norm
+
 from fergap.audit.proportions import Interval, newcombe, wilson
+
+
+def log_interval(estimate: float, se: float, confidence: float) -> Interval:
+    """Return the interval of a ratio whose logarithm has the standard error ``se``: estimate · exp(∓ z se)."""
+    half = float(norm.isf((1 - confidence) / 2)) * se
+    return estimate * math.exp(-half), estimate * math.exp(half)
+
+
+def katz(x1: int, n1: int, x0: int, n0: int, confidence: float) -> Interval:
+    """Return the log interval (Katz et al. 1978) of (x1/n1)/(x0/n0), for x1 and x0 above 0."""
+    se = math.sqrt(1 / x1 - 1 / n1 + 1 / x0 - 1 / n0)
+    return log_interval((x1 / n1) / (x0 / n0), se, confidence)
 
 
 def score_ratio(x1: int, n1: int, x0: int, n0: int, confidence: float) -> Interval:

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from fergap import tables
+from fergap.audit.counts import Split, split
+from fergap.audit.gaps import answers, pairs
 from fergap.audit.inputs import Arm, Attribute, Sample, fail_first
-from fergap.audit.settings import Settings, few_answers, pair_status
+from fergap.audit.settings import Settings, few_answers
 from fergap.errors import UserError
 from fergap.seeds import generator
 
@@ -135,22 +137,17 @@ def drawn_shares(count: np.ndarray, n: np.ndarray, resamples: int, stream: np.ra
     return stream.binomial(n, (count + 0.5) / (n + 1), (resamples, *np.shape(n))) / n
 
 
-def pair_rows(
-    arm: Arm, attribute: Attribute, g: int, r: int, own: Validated, head: Row, settings: Settings
-) -> Iterator[Row]:
+def pair_rows(arm: Arm, counts: Split, g: int, r: int, own: Validated, head: Row, settings: Settings) -> Iterator[Row]:
     """Yield the two corrected gaps of a pair; only labels and truths of the pair count."""
     correct = arm.true == arm.predicted
-    labelled = [arm.covered & (attribute.codes == side) for side in (g, r)]
-    n = np.array([side.sum() for side in labelled])
-    right = np.array([(side & correct).sum() for side in labelled])
+    n, right = counts.n[[g, r]], counts.right[[g, r]]
     among = np.isin(own.truth, (g, r))
     chosen = [among & (own.label == side) for side in (g, r)]
     m = np.array([side.sum() for side in chosen])
     v = np.array([(side & (own.truth == own.label)).sum() for side in chosen])
-    head |= {"n_group": int(n[0]), "n_reference": int(n[1]), "validated_group": int(m[0])}
-    head |= {"validated_reference": int(m[1]), "method": METHOD}
-    names, enough = (attribute.groups[g], attribute.groups[r]), few_answers(right[0], n[0], right[1], n[1])
-    stream = generator(settings.seed, "audit", "validation", arm.name, attribute.name, *names)
+    head |= {"validated_group": int(m[0]), "validated_reference": int(m[1]), "method": METHOD}
+    names, enough = (head["group"], head["reference"]), few_answers(*answers(counts, g, r))
+    stream = generator(settings.seed, "audit", "validation", arm.name, counts.attribute, *names)
     draws = stream.binomial(n, right / n, (settings.resamples, 2))
 
     def finished(row: Row, estimate: float, values: np.ndarray) -> Row:
@@ -177,16 +174,16 @@ def pair_rows(
     by = [[side & answered & (correct[own.face] == answer) for answer in (True, False)] for side in chosen]
     m2 = np.array([[cell.sum() for cell in side] for side in by])
     v2 = np.array([[(cell & (own.truth == own.label)).sum() for cell in side] for side in by])
-    counts = np.stack([right, n - right], 1)
+    cells = np.stack([right, n - right], 1)
     if few := lacking(m2.ravel(), [f"{name} {a}" for name in names for a in ("read right", "read wrong")], 5):
         yield row | {"status": few}
         return
     row |= {"validated_group": int(m2[0].sum()), "validated_reference": int(m2[1].sum())}
     ppv2 = v2 / m2
-    row |= predictive(n, (counts * ppv2).sum(1) / n)
+    row |= predictive(n, (cells * ppv2).sum(1) / n)
     tables_drawn = np.stack([draws, n - draws], -1)
     values = corrected_dependent(tables_drawn, drawn_shares(v2, m2, settings.resamples, stream))
-    yield finished(row, float(corrected_dependent(counts, ppv2)), values)
+    yield finished(row, float(corrected_dependent(cells, ppv2)), values)
 
 
 def predictive(n: np.ndarray, ppv: np.ndarray) -> Row:
@@ -218,17 +215,11 @@ def validation_rows(sample: Sample, table: pd.DataFrame | None, settings: Settin
         for attribute in sample.attributes:
             if attribute.name not in found:
                 continue
-            sizes = np.bincount(attribute.codes[arm.covered & (attribute.codes >= 0)], minlength=len(attribute.groups))
-            r = attribute.reference
-            for g, group in enumerate(attribute.groups):
-                if g == r:
-                    continue
-                names = group, attribute.groups[r]
-                status = pair_status((int(sizes[g]), int(sizes[r])), names, settings.minimum_faces)
-                head = {"arm": arm.name, "attribute": attribute.name, "group": group, "reference": names[1]}
-                head |= {"status": status, "confidence": settings.confidence}
-                if status == "ok":
-                    yield from pair_rows(arm, attribute, g, r, found[attribute.name], head, settings)
+            counts = split(arm, attribute, len(sample.classes))
+            for g, r, head in pairs(arm.name, counts, settings):
+                head |= {"n_group": int(counts.n[g]), "n_reference": int(counts.n[r])}
+                head |= {"confidence": settings.confidence}
+                if head["status"] == "ok":
+                    yield from pair_rows(arm, counts, g, r, found[attribute.name], head, settings)
                 else:
-                    head |= {"n_group": int(sizes[g]), "n_reference": int(sizes[r])}
                     yield from (head | {"scenario": scenario} for scenario in (INDEPENDENT, DEPENDENT))

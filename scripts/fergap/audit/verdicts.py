@@ -104,7 +104,8 @@ def change_verdict(row: Row, alpha: float) -> str:
     """Return the verdict on a gap's change from its interval, adjusted p, and size before and after."""
     changed = (row["ci_low"] > 0 or row["ci_high"] < 0) and row["p_adjusted"] < alpha
     if changed and abs(row["gap_after"]) > abs(row["gap_before"]):
-        return "widened"
+        # that the other group is ahead now is shown; that it is ahead by more is not
+        return "widened" if row["gap_before"] * row["gap_after"] >= 0 else "reversed"
     if changed:
         return "narrowed and equivalent" if row["equivalent_after"] else "narrowed, not shown equivalent"
     return "equivalent, change not shown" if row["equivalent_after"] else "no change shown"

@@ -7,7 +7,16 @@ from fergap.errors import UserError, near, shown
 
 PRETRAINED = {"resnet50": 32, "densenet121": 32, "mobilenet_v2": 32, "inception_v3": 75}
 """torchvision's networks, which may start from pretrained weights; the side to which smaller pictures are enlarged."""
-NAMED = ("pyramid", "pyramid_wide", "sequential", "baseline_cnn", *PRETRAINED)
+ALIGNED = {
+    "latent_alignment": (16, False),
+    "latent_alignment_residual": (16, True),
+    "latent_alignment_wide": (32, False),
+    "latent_alignment_wide_residual": (32, True),
+}
+"""Those that the arms' option ``alignment`` trains: channels of the latent; residual blocks in place of MBConv."""
+LATENT_SIDE = 16
+"""Their latents' largest side: pictures of 48 pixels have 12 × 12, of 128 pixels 16 × 16."""
+NAMED = ("pyramid", "pyramid_wide", "sequential", "baseline_cnn", *ALIGNED, *PRETRAINED)
 """The keys of :data:`fergap.models.registry.NETWORKS`, and those."""
 SMALLEST = {"sequential": 8, "baseline_cnn": 22}
 """Pixels on a side that a picture must have, where a network does not take every size."""

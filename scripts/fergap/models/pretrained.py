@@ -1,11 +1,11 @@
 """Large networks from torchvision, from scratch or from pretrained weights, with a head for facial expressions."""
 
 import hashlib
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 
 import torch
@@ -185,7 +185,7 @@ def imagenet(name: str) -> Mapping[str, torch.Tensor]:
     """Return torchvision's default ImageNet weights of a network, fetched once into PyTorch's cache."""
     weights = torchvision_models().get_model_weights(name).DEFAULT
     try:
-        return weights.get_state_dict(progress=False, check_hash=True)
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
         raise UserError(
             f"ImageNet weights of {name} cannot be fetched: {error}",
@@ -201,7 +201,7 @@ def read_state(path: Path, name: str) -> Mapping[str, torch.Tensor]:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, SafetensorError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError, SafetensorError) as error:
         raise UserError(
             f"{path} holds no readable weights: {(str(error).splitlines() or [type(error).__name__])[0]}",
             where="arms: weights",

@@ -1,13 +1,15 @@
 """Networks by name."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergap.errors import UserError
-from fergap.models.names import PRETRAINED, shape_of, too_small, unknown
+from fergap.models.latent_alignment import LatentClassifier
+from fergap.models.names import ALIGNED, PRETRAINED, shape_of, too_small, unknown
 from fergap.models.plain import baseline_cnn, sequential
 from fergap.models.pretrained import pretrained
 from fergap.models.pyramid import pyramid, pyramid_wide
@@ -18,7 +20,7 @@ NETWORKS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "pyramid_wide": pyramid_wide,
     "sequential": sequential,
     "baseline_cnn": baseline_cnn,
-}
+} | {name: partial(LatentClassifier, width=width, residual=residual) for name, (width, residual) in ALIGNED.items()}
 
 
 def build(

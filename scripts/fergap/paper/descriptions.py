@@ -7,6 +7,7 @@ from fergap.paper.cells import any_few, faces, told
 from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, percent, points, with_interval
 from fergap.paper.results import WHOLE, Results
+from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
 
 
@@ -173,6 +174,19 @@ def label_noise(results: Results) -> str:
     return "Gaps corrected for wrong group labels, further from zero the worse the labels. " + "; ".join(parts) + "."
 
 
+def sensitivity(results: Results) -> str:
+    """Describe each gap among every choice of faces."""
+    parts = []
+    for _, own in choices(results).groupby(["attribute", "group", "reference", "arm"], sort=False):
+        first = next(own.itertuples())
+        inside = ", ".join(
+            f"{choice_name(r)} {'not estimable' if pd.isna(r.estimate) else points(r.estimate)}"
+            for r in own.itertuples()
+        )
+        parts.append(f"{first.group} {MINUS} {first.reference}, {first.arm}: {inside}")
+    return "Gaps in accuracy by the choice of faces, in percentage points. " + "; ".join(parts) + "."
+
+
 def calibration(results: Results) -> str:
     """Describe the certificate by the lowest and highest coverage of each interval."""
     table = results.table("calibration")
@@ -188,6 +202,6 @@ DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, tradeoff, label_noise, calibration),
+        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
     )
 }

@@ -9,7 +9,7 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import methods, reading_networks
+from fergap.paper import methods, reading_networks, reading_sensitivity
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -164,10 +164,11 @@ class Document:
             )
         said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
         more = len(results.verdicts()) - len(said)
-        rest = f"@sec-results holds {methods.small(more)} more verdicts. " if more else ""
+        rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
         placebo = reading_networks.placebo_summary(results)
-        rest = f"{placebo} {rest}" if placebo else rest
-        return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest}All intervals are conditional on the fitted models."
+        choice = reading_sensitivity.choices_summary(results)
+        rest = " ".join(filter(None, [placebo, choice, rest]))
+        return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
         """Say about which gaps the audit cannot decide, each with the smallest margin that it can certify."""

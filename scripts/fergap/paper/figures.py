@@ -22,6 +22,7 @@ FIGURES = {
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
+    "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 

@@ -23,6 +23,7 @@ from fergap.paper.drawing import (
 from fergap.paper.numbers import MINUS, level, points, with_interval
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.style import FAINT, INK, Look, new_figure, sheet
+from fergap.paper.tables_sensitivity import choice_name, choices
 
 
 def forest_lines(results: Results) -> tuple[list[tuple[str, str, str, str]], int]:
@@ -175,35 +176,76 @@ def dot(axes: Axes, row: object, y: float, look: Look, filled: bool = True) -> N
     axes.plot(100 * row.estimate, y, look.marker, color=look.colour, markerfacecolor=fill, markersize=4.6)
 
 
+def panels(results: Results, lines: list[str]) -> tuple[Figure, list[tuple[Axes, tuple, Look]]]:
+    """Return a figure with one panel per pair of groups, six at most, whose rows are ``lines``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    panels : list
+        Axes, (attribute, group, reference) and look of each.
+    """
+    gaps, style, found = results.gaps(), group_looks(results), []
+    blocks = gaps.loc[gaps["attribute"].isin(results.plain), ["attribute", "group", "reference"]]
+    blocks = list(blocks.drop_duplicates().itertuples(index=False))[:6]
+    columns = min(2, max(1, len(blocks)))
+    tall = max(1, math.ceil(len(blocks) / columns))
+    figure = new_figure(min(22.0, 1.2 + tall * (1.4 + 0.62 * len(lines))))
+    grid = figure.subplots(tall, columns, squeeze=False, sharex=True)
+    for axes in grid.flat[len(blocks) :]:
+        axes.remove()
+    for axes, block in zip(grid.flat, blocks, strict=False):
+        shade_margin(axes, results)
+        rows_axis(axes, lines if axes.get_subplotspec().is_first_col() else [""] * len(lines))
+        axes.set_title(f"{label(block.group)} {MINUS} {label(block.reference)}")
+        found.append((axes, block, style.get((block.attribute, block.group), Look(INK, "o"))))
+    figure.supxlabel("gap, percentage points (shaded: inside the margin)", fontsize=8)
+    return figure, found
+
+
+def dots(axes: Axes, rows: pd.DataFrame, lines: list[str], look: Look, arms: list[str]) -> None:
+    """Draw the rows of one pair of groups, each at its ``line``, the arms side by side and the first of two open."""
+    for row in rows[rows["estimate"].notna() & rows["arm"].isin(arms)].itertuples():
+        if not any_few(row):
+            i = arms.index(row.arm)
+            y = lines.index(row.line) + (0.22 * (2 * i - 1) if len(arms) > 1 else 0)
+            dot(axes, row, y, look, filled=i == len(arms) - 1)
+
+
+def of_block(rows: pd.DataFrame, block: tuple) -> pd.DataFrame:
+    """Return the rows on one (attribute, group, reference)."""
+    for column, value in zip(block._fields, block, strict=True):
+        rows = rows[rows[column] == value]
+    return rows
+
+
 def class_gaps(results: Results) -> Figure:
     """Draw the gap in recall within each class, under the arms shown in detail, with the crude and the adjusted gap."""
     with sheet():
-        rows, crude, within = results.class_gaps(), results.gaps(), results.adjusted_gaps()
-        blocks = crude.loc[crude["attribute"].isin(results.plain), ["attribute", "group", "reference"]]
-        blocks = list(blocks.drop_duplicates().itertuples(index=False))[:6]
-        arms, style, lines = results.headline[:2], group_looks(results), [*results.classes, "within classes", "crude"]
-        columns = min(2, max(1, len(blocks)))
-        tall = -(-len(blocks) // columns)
-        figure = new_figure(min(22.0, 1.2 + tall * (1.4 + 0.62 * len(lines))))
-        grid = figure.subplots(max(1, tall), columns, squeeze=False, sharex=True)
-        for axes in grid.flat[len(blocks) :]:
-            axes.remove()
-        for axes, block in zip(grid.flat, blocks, strict=False):
-            shade_margin(axes, results)
-            look = style.get((block.attribute, block.group), Look(INK, "o"))
-            for source, where in ((rows, None), (within, "within classes"), (crude, "crude")):
-                own = source
-                for column, value in zip(block._fields, block, strict=True):
-                    own = own[own[column] == value]
-                for row in own[own["estimate"].notna()].rename(columns={"class": "label"}).itertuples():
-                    if row.arm in arms and not any_few(row):
-                        i = arms.index(row.arm)
-                        y = lines.index(where or row.label) + (0.22 * (2 * i - 1) if len(arms) > 1 else 0)
-                        dot(axes, row, y, look, filled=i == len(arms) - 1)
+        lines = [*results.classes, "within classes", "crude"]
+        rows = pd.concat(
+            [
+                results.class_gaps().assign(line=lambda r: r["class"]),
+                results.adjusted_gaps().assign(line="within classes"),
+                results.gaps().assign(line="crude"),
+            ]
+        )
+        figure, found = panels(results, lines)
+        for axes, block, look in found:
+            dots(axes, of_block(rows, block), lines, look, results.headline[:2])
             axes.axhline(len(results.classes) - 0.5, color=FAINT, linewidth=0.5)
-            rows_axis(axes, lines if axes.get_subplotspec().is_first_col() else [""] * len(lines))
-            axes.set_title(f"{label(block.group)} {MINUS} {label(block.reference)}")
-        figure.supxlabel("gap, percentage points (shaded: inside the margin)", fontsize=8)
+        return figure
+
+
+def sensitivity(results: Results) -> Figure:
+    """Draw each gap among all faces and other choices of them, under the arms shown in detail."""
+    with sheet():
+        rows = choices(results)
+        rows = rows.assign(line=[choice_name(row) for row in rows.itertuples()])
+        lines = list(dict.fromkeys(rows["line"]))
+        figure, found = panels(results, lines)
+        for axes, block, look in found:
+            dots(axes, of_block(rows, block), lines, look, results.headline[:2])
         return figure
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fergap.models.names import PRETRAINED, ResBlockShape, shape_of
+from fergap.models.names import ALIGNED, LATENT_SIDE, PRETRAINED, ResBlockShape, shape_of
 from fergap.paper.backbones import baseline_cnn, sequential, transfer
 from fergap.paper.layer import Layer, convolution
 
@@ -71,9 +71,44 @@ def family(shape: ResBlockShape, classes: int, size: int) -> list[Layer]:
     return [*found, Layer("fully connected", 1, classes, 1, width * classes + classes)]
 
 
+def latent(width: int, residual: bool, classes: int, size: int) -> list[Layer]:
+    """Return the layers of an encoder of latents and of the classifier of their means."""
+    side, channels = -(-size // 2), width
+    found = [Layer("convolution 3×3, stride 2, batch norm, ReLU", 1, width, side, convolution(1, width, 3))]
+    while side > LATENT_SIDE:
+        side = -(-side // 2)
+        found.append(Layer("residual block 3×3, stride 2", 1, 2 * channels, side, block(channels, 2 * channels, 3, 2)))
+        channels *= 2
+    maps = 2 * width * (channels + 1)
+    found.append(Layer("convolution 1×1: mean and variance of the latent", 1, 2 * width, side, maps))
+    channels = width
+    for stride in (1, 2, 2):
+        side = -(-side // stride)
+        weights = block(channels, 2 * channels, 3, stride) if residual else _mobile(channels, 2 * channels)
+        channels *= 2
+        what = ("residual block 3×3" if residual else "MBConv block 3×3") + ", stride 2" * (stride == 2)
+        found.append(Layer(what, 1, channels, side, weights))
+    found.append(Layer("global average pooling", 1, channels, 1, 0))
+    return [*found, Layer("fully connected", 1, classes, 1, channels * classes + classes)]
+
+
+def _mobile(before: int, after: int) -> int:
+    wide, squeezed = 4 * before, before // 4
+    return (
+        convolution(before, wide, 1)
+        + 11 * wide  # a 3×3 filter of its own for each channel, and batch norm
+        + 2 * squeezed * wide
+        + squeezed
+        + wide
+        + convolution(wide, after, 1)
+    )
+
+
 NAMED = {
     "pyramid": pyramid,
     "pyramid_wide": pyramid_wide,
     "sequential": sequential,
     "baseline_cnn": baseline_cnn,
-} | {name: partial(transfer, name) for name in PRETRAINED}
+}
+NAMED |= {name: partial(latent, *shape) for name, shape in ALIGNED.items()}
+NAMED |= {name: partial(transfer, name) for name in PRETRAINED}

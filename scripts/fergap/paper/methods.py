@@ -1,11 +1,12 @@
 """Methods in words, from the configuration that was used."""
 
-from fergap.models.names import shape_of
+from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
 from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
+from fergap.paper.tables_sensitivity import resting
 
 SOURCES = {
     "drawn": (
@@ -142,21 +143,32 @@ TUNED = {
 }
 
 
-def transfer(given: str, weights: str, tuned: str) -> str:
-    """Return one of torchvision's networks, and what it starts from, in words."""
+def start(weights: str, tuned: str) -> str:
+    """Return what one of torchvision's networks starts from, in words."""
     task = "ImageNet [@russakovsky2015]" if weights == "imagenet" else "another task, as given"
-    start = "from random weights" if weights == "none" else f"from weights for {task}, {TUNED[tuned]}"
-    return (
-        f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
-        "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
-        f"pictures are shown in all three channels. It starts {start}."
-    )
+    return "from random weights" if weights == "none" else f"from weights for {task}, {TUNED[tuned]}"
 
 
-def network(given: str, weights: str = "none", tuned: str = "all") -> str:
+def starts(arms: list[dict]) -> str:
+    """Return as sentences what the network that these arms share starts from, where it may start from weights."""
+    if arms[0]["network"].lower() not in PUBLISHED:
+        return ""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        found.setdefault(start(arm.get("weights", "none"), arm.get("tuned", "all")), []).append(name(arm["name"]))
+    if len(found) == 1:
+        return f" It starts {next(iter(found))}."
+    return "".join(f" In {listing(named)}, it starts {words}." for words, named in found.items())
+
+
+def network(given: str) -> str:
     """Return a network in words."""
     if given.lower() in PUBLISHED:
-        return transfer(given, weights, tuned)
+        return (
+            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
+            "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
+            "pictures are shown in all three channels."
+        )
     if shape := shape_of(given):
         blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected
         return (
@@ -187,17 +199,26 @@ def network(given: str, weights: str = "none", tuned: str = "all") -> str:
             f"{name(given)} is the baseline of an earlier study of bias [@olate]: 3×3 convolutions of 32, 64 and 128 "
             "channels with ReLU and max pooling, and two fully connected layers with dropout."
         )
+    if given.lower() in ALIGNED:
+        width, residual = ALIGNED[given.lower()]
+        return (
+            f"{name(given)} encodes a picture as the mean and the variance of a latent of {width} channels and at "
+            f"most {LATENT_SIDE} × {LATENT_SIDE} pixels, and classifies the mean by three "
+            f"{'residual' if residual else 'mobile inverted bottleneck'} blocks, global average pooling and one fully "
+            "connected layer."
+        )
     return f"{name(given)} is a network of that name."
 
 
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
-    used = dict.fromkeys(
-        (arm["network"], arm.get("weights", "none"), arm.get("tuned", "all")) for arm in arms if arm["name"] in told
-    )
+    used: dict[str, list[dict]] = {}
+    for arm in arms:
+        if arm["name"] in told:
+            used.setdefault(arm["network"], []).append(arm)
     others = dict.fromkeys(arm["network"] for arm in arms if arm["name"] not in told)
-    text = " ".join(network(*given) for given in used)
+    text = " ".join(network(given) + starts(own) for given, own in used.items())
     if others:
         alike = all(shape_of(given) for given in others)
         text += (
@@ -333,6 +354,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )
+    if others := resting(results):
+        found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")
     seeds, trained = len(study["training"].get("seeds") or [1]), results.has("history")
     found.append(
         "Intervals describe other pictures like these under the same fitted models. They do not describe other "
@@ -352,6 +375,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     if any(arm.get("predictions") for arm in study["arms"]):
         found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if any(arm.get("weights", "none") not in ("none", "imagenet") for arm in study["arms"]):
+        found.append("Weights to start from were given; that they had not learned these faces cannot be checked here.")
     if results.has("labels"):
         found.append("The labels are what annotators voted; accuracy is agreement with them.")
     return found

@@ -1,13 +1,16 @@
-"""What the other tables say in this study: fairness, models, labels, power, families, certificate."""
+"""What the other tables say in this study: fairness, models, labels, choices of faces, power, certificate."""
 
+from fergap.audit.sensitivity import ALL
 from fergap.paper.cells import any_few, find, key_of, of_pair, pair
 from fergap.paper.markdown import listing, name, prose
-from fergap.paper.numbers import count, fixed, missing, percent, points
+from fergap.paper.numbers import count, fixed, missing, percent, points, with_interval
 from fergap.paper.reading import alpha, of_arms, related, some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_appendix import CONFIRMATORY
 from fergap.paper.tables_fairness import SHOWN, metric_row
-from fergap.paper.tables_sensitivity import ANNOTATORS, BEYOND, WITHIN, own_power
+from fergap.paper.tables_sensitivity import ANNOTATORS, BEYOND, WITHIN, choices, differing, own_power, resting
+
+CALLED = {"gap": "a gap"}
 
 
 def fairness(results: Results, attribute: str) -> str:
@@ -84,6 +87,52 @@ def label_noise(results: Results) -> str:
             at = results.cite(fixed(row.ppv_sum, 2), "label_noise", row, "ppv_sum")
             said += f"{pair(row)} under {prose(row.arm)} would {words} at a sum of predictive values of {at}. "
     return said.strip()
+
+
+def sensitivity(results: Results) -> str:
+    """Say which verdicts differ among other choices of faces, and between what values each gap lies over them."""
+    rows = choices(results)
+    judged = rows[(rows["choice"] != ALL) & rows["verdict_differs"].notna()]
+    if not len(judged):
+        return "On no other choice of faces could a verdict be given."
+    total = results.cite(count(len(judged)), "sensitivity", judged.index, "verdict_differs")
+    parts = []
+    for row in differing(results).itertuples():
+        text = prose(with_interval(row.estimate, row.ci_low, row.ci_high))
+        marked = results.cite(text, "sensitivity", row, "estimate, ci_low, ci_high")
+        where = prose(row.choice) if missing(row.threshold) else f"at a confidence of at least {row.threshold:g}"
+        called = CALLED.get(row.verdict, prose(row.verdict))
+        parts.append(f"{pair(row)} under {prose(row.arm)} is {called} {where} ({marked} points)")
+    noun = "verdict" if len(judged) == 1 else "verdicts"
+    if parts:
+        differ = "differs" if len(parts) == 1 else "differ"
+        said = (
+            f"Of {total} {noun} on other choices, {count(len(parts))} {differ} from that on all faces: {some(parts)}."
+        )
+    else:
+        said = f"None of {total} {noun} on other choices differs from that on all faces."
+    spread = []
+    for _, own in rows[rows["estimate"].notna()].groupby(["arm", "attribute", "group", "reference"], sort=False):
+        first = next(own.itertuples())
+        low, high = (
+            results.cite(points(own["estimate"].agg(f)), "sensitivity", own.index, "estimate") for f in ("min", "max")
+        )
+        spread.append(f"between {low} and {high} points for {pair(first)} under {prose(first.arm)}")
+    return f"{said} Over all choices, the gap lies {some(spread)}."
+
+
+def choices_summary(results: Results) -> str:
+    """Say in one sentence whether the verdicts rest on the choice of faces."""
+    rows = choices(results)
+    judged = rows[(rows["choice"] != ALL) & rows["verdict_differs"].notna()]
+    if not len(judged):
+        return ""
+    kinds = ["surer labels of the group"] if judged["threshold"].notna().any() else []
+    kinds += ["no copies"] if judged["threshold"].isna().any() else []
+    named = resting(results)
+    found = f"the verdict is not everywhere the same for {some(named)}" if named else "no verdict differs"
+    marked = results.cite(found, "sensitivity", judged.index, "verdict_differs")
+    return f"On other choices of faces ({' or '.join(kinds)}; @sec-choices), {marked}."
 
 
 def power(results: Results) -> str:

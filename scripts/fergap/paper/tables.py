@@ -45,6 +45,7 @@ TABLES = {
             tables_scores.score_gaps,
             tables_scores.calibration_errors,
             tables_sensitivity.effective,
+            tables_sensitivity.sensitivity,
             tables_sensitivity.validated,
             tables_files.files,
         ),

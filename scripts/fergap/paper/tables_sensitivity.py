@@ -5,8 +5,8 @@ import pandas as pd
 from fergap.audit.effective_size import METHOD as EFFECTIVE
 from fergap.audit.validation import DEPENDENT, INDEPENDENT
 from fergap.paper.cells import any_few, estimate, faces, find, heading, key_of, of_pair, pair, reason, sizes
-from fergap.paper.markdown import name, pipe
-from fergap.paper.numbers import MISSING, count, fixed, interval, percent, points
+from fergap.paper.markdown import name, pipe, prose
+from fergap.paper.numbers import MISSING, count, fixed, interval, missing, p_value, percent, points
 from fergap.paper.results import Results
 
 ANNOTATORS = ((0.9, 0.99), (0.9, 0.97), (0.7, 0.97))  # (sensitivity, specificity) of the grid that the table shows
@@ -56,6 +56,40 @@ def effective(results: Results) -> str:
     columns = ["gap", "arm", "faces", f"points [{heading(results)}]", "design effect", "sets as the unit", "note"]
     columns = columns[: len(cells[0])] if cells else columns
     return pipe(columns, cells, "llrrrrl"[: len(columns)])
+
+
+def choices(results: Results) -> pd.DataFrame:
+    """Return the rows of ``sensitivity`` on plain attributes and the arms shown in detail."""
+    table = results.table("sensitivity")
+    return table[table["arm"].isin(results.headline) & table["attribute"].isin(results.plain)]
+
+
+def differing(results: Results) -> pd.DataFrame:
+    """Return the rows of :func:`choices` whose verdict differs from that on all faces."""
+    rows = choices(results)
+    return rows[rows["verdict_differs"] == 1]
+
+
+def resting(results: Results) -> list[str]:
+    """Return the gaps, with their arms, whose verdict differs on another choice of faces."""
+    return list(dict.fromkeys(f"{pair(row)} under {prose(row.arm)}" for row in differing(results).itertuples()))
+
+
+def choice_name(row: object) -> str:
+    """Return a choice of faces for a reader, such as ``confidence ≥ 0.8``."""
+    return row.choice if missing(row.threshold) else f"confidence ≥ {row.threshold:g}"
+
+
+def sensitivity(results: Results) -> str:
+    """Return each gap and its verdict among all faces and other choices of them, in bold where the verdict differs."""
+    cells = []
+    for row in choices(results).itertuples():
+        verdict = f"**{row.verdict}**" if row.verdict_differs == 1 else row.verdict
+        cells.append(
+            [pair(row), name(row.arm), choice_name(row), sizes(row), estimate(row), p_value(row.p_adjusted), verdict]
+        )
+    columns = ["gap", "arm", "choice", "faces", f"points [{heading(results)}]", "p adjusted", "verdict"]
+    return pipe(columns, cells, "lllrrrl")
 
 
 def validated(results: Results) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import torch
-from torch.nn import functional
 
 from fergap.training.objective import LOSSES, Context, RowLoss
 
@@ -12,8 +11,9 @@ TINY = 1e-6  # keeps powers below 1 of 1 - p, and their slopes, finite
 
 def distributions(targets: torch.Tensor, classes: int, smoothing: float) -> torch.Tensor:
     """Return the targets of a batch as (m, classes) float32, of which ``smoothing``, 0 … 1, is uniform."""
-    whole = targets if targets.is_floating_point() else functional.one_hot(targets, classes).float()
-    return whole * (1 - smoothing) + smoothing / classes
+    if not targets.is_floating_point():
+        targets = (targets[:, None] == torch.arange(classes, device=targets.device)).float()
+    return targets * (1 - smoothing) + smoothing / classes
 
 
 class Focal(RowLoss):

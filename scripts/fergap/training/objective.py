@@ -125,6 +125,11 @@ class Objective(nn.Module):
             penalty.begin(epoch, epochs)
         return False
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the network is trained to predict in this epoch, so that it may be chosen."""
+        return True
+
     def forward(self, model: nn.Module, batch: Batch, device: Device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the network's scores, (m, classes) float32, and the loss, () float32."""
         with device.autocast():
@@ -143,6 +148,9 @@ AVERAGES: dict[str, Callable[[Mapping, Context], Average]] = {}
 """By an arm's key: what averages the rows' losses."""
 PENALTIES: dict[str, Callable[[Mapping, Context], Penalty]] = {}
 """By name under ``penalty`` in an arm, or by an arm's own key: what is added."""
+
+OBJECTIVES: dict[str, Callable[[Mapping, Context, Objective], Objective]] = {}
+"""By an arm's own key: what takes the place of the objective that its other options make."""
 
 
 def make_objective(arm: Mapping, context: Context) -> Objective:
@@ -165,4 +173,8 @@ def make_objective(arm: Mapping, context: Context) -> Objective:
     for name, settings in asked.items():
         if settings["strength"]:
             penalties.append(PENALTIES[name](settings, context))
-    return Objective(row_loss, average, tuple(penalties))
+    objective = Objective(row_loss, average, tuple(penalties))
+    for name, make in OBJECTIVES.items():
+        if arm.get(name) is not None:
+            objective = make(arm[name], context, objective)
+    return objective

@@ -9,7 +9,7 @@ from fergap.errors import UserError, shown, unknown
 RESAMPLED = ("undersample", "oversample")
 WEIGHING = ("group_dro", "reweight", "confidence_weights")
 """Options that say how much each row counts."""
-OF_GROUPS = ("penalty", "adversary")
+OF_GROUPS = ("penalty", "adversary", "alignment")
 """Options of training that compare groups of people."""
 OF_PEOPLE = (*OF_GROUPS, "temperature", "thresholds")
 """Options by groups of people, which classes are none of."""

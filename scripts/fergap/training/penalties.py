@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import torch
-from torch.nn import functional
 
 from fergap.errors import UserError
 from fergap.training.objective import PENALTIES, Batch, Context, Penalty
@@ -13,13 +12,14 @@ from fergap.training.objective import PENALTIES, Batch, Context, Penalty
 def dependence(values: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
     """Estimate how far the groups' means lie apart within strata: the variance of the means, free of chance.
 
-    Within one stratum, with n rows in G groups, B = Σ_g n_g ‖m_g - m‖² is what the groups' means m_g differ from the
-    mean of all and W = Σ_i ‖v_i - m_g(i)‖² what the rows differ from their group's mean; the estimate is
-    (B - (G - 1) · W / (n - G)) / n. Its mean over all assignments of the rows to the groups is exactly 0, and it is
-    exactly 0 where all rows are alike. The subtrahend is what groups of this size differ by if they are drawn blindly
-    (Kelley 1935, *An unbiased correlation ratio measure*, where the estimate stands over the whole variance): without
-    it, in a batch with few rows of a group, chance outweighs any gap, and the cheapest way to a small penalty is to
-    predict the same for everybody.
+    Within one stratum, with n_g of its n rows in group g, the estimate is
+    Σ_g [n_g ‖m_g - m‖² - (1 - n_g / n) s_g²] / n, with the groups' means m_g, the mean m of all and the variances
+    s_g² = Σ_i ‖v_i - m_g‖² / (n_g - 1) of the groups' rows. The subtrahend is what the means differ by if the rows of
+    each group are drawn blindly; the expectation is 0 where groups have equal means, and so is the mean over all
+    assignments of the rows to the groups. Between two groups it is n₁n₂ / n² times the unbiased squared maximum mean
+    discrepancy with a linear kernel (Gretton et al. 2012, *A kernel two-sample test*, lemma 6). Without the subtrahend,
+    in a batch with few rows of a group, chance outweighs any gap, and the cheapest way to a small penalty is to predict
+    the same for everybody.
 
     Parameters
     ----------
@@ -27,24 +27,22 @@ def dependence(values: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
         (m, k) float32.
     members : torch.Tensor
         (m, strata, groups) float32, 1 where a row is in that group of that stratum, else 0; a row that is in none
-        takes no part. Neither does a stratum that has no more rows than groups, or a single group.
+        takes no part. Neither does a group with a single row in its stratum, whose variance nothing tells.
 
     Returns
     -------
     torch.Tensor
-        () float32: the strata's estimates, averaged by their rows. It may be negative.
+        () float32: the strata's estimates, averaged by their rows. In a single batch it may be negative.
     """
+    members = members * (members.sum(0) > 1)
     counts = members.sum(0)
-    present = (counts > 0).sum(1)
-    rows = counts.sum(1)
+    rows = counts.sum(1, keepdim=True).clamp(min=1)
     means = torch.einsum("msg,mk->sgk", members, values) / counts.clamp(min=1)[..., None]
-    whole = (counts[..., None] * means).sum(1) / rows.clamp(min=1)[:, None]
-    between = (counts * (means - whole[:, None]).square().sum(2)).sum(1)
-    within = (members * (values[:, None, None] - means).square().sum(3)).sum((0, 2))
-    free = rows - present
-    estimate = between - (present - 1) * within / free.clamp(min=1)
-    estimate = torch.where((present > 1) & (free > 0), estimate, 0)
-    return estimate.sum() / rows.sum().clamp(min=1)
+    whole = (counts[..., None] * means).sum(1, keepdim=True) / rows[..., None]
+    between = counts * (means - whole).square().sum(2)
+    within = (members[..., None] * (values[:, None, None] - means).square()).sum((0, 3))
+    chance = (1 - counts / rows) * within / (counts - 1).clamp(min=1)
+    return (between - chance).sum() / counts.sum().clamp(min=1)
 
 
 class DemographicParity(Penalty):
@@ -92,7 +90,8 @@ class EqualizedOdds(DemographicParity):
 
     def members(self, batch: Batch, classes: int) -> torch.Tensor:
         """Return the class and group of each row, (m, classes, groups) float32."""
-        return functional.one_hot(batch.labels, classes)[:, :, None] * super().members(batch, classes)
+        labels = batch.labels[:, None] == torch.arange(classes, device=batch.labels.device)
+        return labels[:, :, None] * super().members(batch, classes)
 
 
 def shares_of(by: str, context: Context, option: str) -> tuple[float, ...]:

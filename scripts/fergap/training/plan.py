@@ -160,6 +160,12 @@ def given_weights(config: Mapping) -> dict[str, str]:
     return {name: weights for name, weights in found.items() if weights not in ("none", "imagenet")}
 
 
+def given_features(config: Mapping) -> dict[str, str]:
+    """Return the arms whose alignment compares pictures by a network from a file: name to file."""
+    found = {arm["name"]: arm.get("alignment", {}).get("features", "random") for arm in config["arms"]}
+    return {name: features for name, features in found.items() if features != "random"}
+
+
 def pack_paths(config: Mapping, table: str, arms: Sequence[str] | None = None) -> list[str]:
     """Return the path of ``table`` (such as ``history.csv``) in every job of some trained arms, by default of all."""
     return [

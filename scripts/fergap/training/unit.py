@@ -13,7 +13,14 @@ from torch import nn
 from fergap.errors import UserError
 from fergap.models.registry import build, flops, parameters
 from fergap.seeds import derive
-from fergap.training import adversary, losses, penalties, robust_average, weighting  # noqa: F401 - register options
+from fergap.training import (  # noqa: F401 - register options
+    adversary,
+    alignment,
+    losses,
+    penalties,
+    robust_average,
+    weighting,
+)
 from fergap.training.capture import captured
 from fergap.training.checkpoint import load_checkpoint, save_checkpoint
 from fergap.training.data import Store, faces_of
@@ -297,7 +304,8 @@ class Run:
         }
         if task.published:
             row["test_accuracy"] = self.measured["test"].tolist()[1]
-        if better(row, self.history[self.chosen - 1] if self.chosen else None):
+        best = self.history[self.chosen - 1] if self.chosen else None
+        if self.training.objective.predicts and better(row, best):
             kept = self.training.evaluated.state_dict()
             self.chosen, self.best = epoch, {name: t.detach().clone() for name, t in kept.items()}
         self.history.append(row)

@@ -59,7 +59,7 @@ STYLE = 0.5  # of children under --under-representation: how far they express th
 MECHANISMS = {
     "signal": ("weaker signal", (1.00, 1.15, 1.30, 1.50)),
     "labels": ("label noise", (0.0, 0.2, 0.4, 0.6)),
-    "representation": ("under-representation", (0.02, 0.06, 0.15, 0.30)),
+    "representation": ("under-representation", (0.10, 0.16, 0.22, 0.30, 0.40)),
 }
 BASELINE = "baseline"
 OTHERS = 1001  # first seed of the calibration

@@ -36,6 +36,7 @@ rule audit:
         multiplicity=update("results/{study}/audit/multiplicity.csv"),
         models_compared=update("results/{study}/audit/models_compared.csv"),
         ranking=update("results/{study}/audit/ranking.csv"),
+        tradeoff=update("results/{study}/audit/tradeoff.csv"),
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),

@@ -63,6 +63,7 @@ SHARE = Column("number", low=0, high=1)
 OPEN_SHARE = Column("number", missing=True, low=0, high=1)
 GAP = Column("number", missing=True, low=-1, high=1)
 FLAG = Column("integer", low=0, high=1)
+OPEN_FLAG = Column("integer", missing=True, low=0, high=1)
 ROLE = Column("text", values=("train", "validation", "test"))
 ESTIMATE = {"estimate": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
 HEAD = {"arm": TEXT, "attribute": TEXT, "status": TEXT}
@@ -388,6 +389,19 @@ TABLES = {
         {"arms": TEXT, "arm": TEXT, "rank": COUNT, "n": COUNT, "count": COUNT, "estimate": SHARE}
         | {"ci_low": SHARE, "ci_high": SHARE, "confidence": SHARE, "method": TEXT, "best": TEXT, "difference": GAP}
         | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "indistinguishable": FLAG, "status": TEXT}
+    ),
+    "tradeoff": Table(
+        HEAD
+        | PAIR
+        | {"baseline": TEXT, "arms": COUNT, "n": OPEN_COUNT, "n_group": OPEN_COUNT, "n_reference": OPEN_COUNT}
+        | {"accuracy": OPEN_SHARE, "gap": GAP, "se_accuracy": OPEN_SHARE, "se_gap": OPEN_SHARE, "correlation": GAP}
+        | {"confidence": OPEN_SHARE, "front": OPEN_FLAG, "front_share": OPEN_SHARE}
+        | {"accuracy_change": GAP, "accuracy_change_low": GAP, "accuracy_change_high": GAP}
+        | {"accuracy_p_value": OPEN_SHARE, "accuracy_p_adjusted": OPEN_SHARE}
+        | {"gap_change": OPEN_NUMBER, "gap_change_low": OPEN_NUMBER, "gap_change_high": OPEN_NUMBER}
+        | {"gap_p_value": OPEN_SHARE, "gap_p_adjusted": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"levelling_down": OPEN_FLAG, "lost": OPEN_TEXT, "indistinguishable": OPEN_FLAG}
+        | {"verdict": TEXT, "sentence": TEXT}
     ),
     "not_estimable": Table(
         {"table": TEXT, "arm": OPEN_TEXT, "contrast": OPEN_TEXT, "attribute": OPEN_TEXT, "group": OPEN_TEXT}

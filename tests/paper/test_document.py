@@ -144,7 +144,7 @@ def test_arms_made_of_others_say_of_what_and_how(tmp_path):
     assert "| from baseline: a temperature for each group of age |" in text
     assert (
         f"| from baseline: the mean over the seeds, then a temperature, at 50{NO_BREAK}% of what was fitted, then "
-        "offsets of the classes for each group of gender*age, equal recall |"
+        "offsets of the classes for each group of gender × age, equal recall |"
     ) in text
     assert "#tbl-composition" not in text
 

@@ -55,6 +55,7 @@ CHANGES = {
     "calibration": ("calibration",),
     "optimism": ("optimism",),
     "changes": ("changes",),
+    "tradeoff": ("tradeoff",),
 }
 COLUMN = {
     "confusion": "count",
@@ -67,6 +68,7 @@ COLUMN = {
     "verdicts": "minimum_detectable_gap",
     "optimism": "out_of_fold",
     "changes": "n01",
+    "tradeoff": "gap",
 }
 
 
@@ -88,7 +90,7 @@ def test_a_changed_value_changes_the_figures_of_its_table(drawn, tmp_path, table
 def test_a_study_without_training_or_contrast_draws_the_rest(tmp_path):
     study = study_config(arms=[{"name": "theirs", "predictions": "theirs.csv"}], audit={"contrasts": []})
     made = svgs(write_study(tmp_path, study, faces=False, training=False, n=300))
-    assert set(made) == set(FIGURES) - {"montage", "learning_curves", "changes", "gap_changes"}
+    assert set(made) == set(FIGURES) - {"montage", "learning_curves", "changes", "gap_changes", "tradeoff"}
 
 
 @pytest.mark.parametrize(("classes", "arms"), [(("yes", "no"), 1), (tuple(f"expression {i}" for i in range(9)), 3)])

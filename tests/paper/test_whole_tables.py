@@ -29,6 +29,9 @@ SHOWN = {
     "gap_change_methods": ((), "gap_changes", "ci_low", "method == 'bootstrap studentized'"),
     "decomposition": ((), "decomposition", "ci_low", "component == 'mix'"),
     "models": ((), "models", "ci_low", "covariance == 'cluster'"),
+    "tradeoff": ((), "tradeoff", "front_share", "arm == 'child_oversampled'"),
+    "tradeoff_cost": ((), "runs", "training_rows", "arm == 'child_oversampled'"),
+    "fairness_of_arms": (("age",), "fairness", "expected_without_gap", "arm == 'placebo'"),
 }
 SAID = {
     "networks": ((FAMILY,), "ranking", "estimate", "rank == 1"),
@@ -88,6 +91,9 @@ def test_a_changed_value_changes_its_sentence(results, tmp_path, sentence):
     [
         "chosen",
         "ranking-1",
+        "tradeoff",
+        "tradeoff-cost",
+        "fairness-arms-1",
         "ranking-2",
         "scores",
         "score-gaps",

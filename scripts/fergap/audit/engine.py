@@ -37,6 +37,7 @@ from fergap.audit.sensitivity import sensitivity
 from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, contrasts_of
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
+from fergap.audit.tradeoff import tradeoff
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -71,6 +72,7 @@ NAMES = (
     "multiplicity",
     "models_compared",
     "ranking",
+    "tradeoff",
     "not_estimable",
     "dataset_bias",
     "dataset_shares",
@@ -217,6 +219,7 @@ def audit(
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
+    out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)

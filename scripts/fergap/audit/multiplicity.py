@@ -195,7 +195,8 @@ def ledger(tables: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
     for name, rows in tables.items():
         if name in ("verdicts", "sensitivity", "multiplicity"):  # they repeat what other tables adjust
             continue
-        found = [row for row in rows if row.get("p_adjusted") is not None and row.get("adjustment") is not None]
+        tested = against_baseline(rows) if name == "tradeoff" else rows
+        found = [row for row in tested if row.get("p_adjusted") is not None and row.get("adjustment") is not None]
         family = [(row.get("arm"), row.get("contrast"), family_name(name, row), row["adjustment"]) for row in found]
         sizes = Counter(family)
         members = [
@@ -216,6 +217,26 @@ MEMBER = (
     *("arm", "contrast", "attribute", "group", "reference", "metric", "class", "summary"),
     *("statistic", "p_value", "p_adjusted"),
 )
+
+
+def against_baseline(rows: Iterable[Row]) -> list[Row]:
+    """Return the two p values of each row of ``tradeoff`` as rows of their own; an arm's accuracy appears once.
+
+    Their families hold all arms, so that none of them is the arm's own.
+    """
+    found, seen = [], set()
+    for row in rows:
+        head = {"adjustment": "holm", "metric": "accuracy"}
+        if row.get("accuracy_p_adjusted") is not None and row["arm"] not in seen:
+            seen.add(row["arm"])
+            p = {"p_value": row["accuracy_p_value"], "p_adjusted": row["accuracy_p_adjusted"]}
+            found.append(head | p | {"family": "accuracy against the baseline"})
+        if row.get("gap_p_adjusted") is not None:
+            pair = {key: row[key] for key in ("attribute", "group", "reference")}
+            p = {"p_value": row["gap_p_value"], "p_adjusted": row["gap_p_adjusted"]}
+            of = f"{row['group']} − {row['reference']}"
+            found.append(head | pair | p | {"family": f"gap against the baseline, {of}"})
+    return found
 
 
 def family_name(table: str, row: Row) -> str:

@@ -129,3 +129,36 @@ def change_sentence(row: Row) -> str:
     if row["change_group"] == row["change_reference"] == 0 and math.isnan(row["minimum_detectable_gap"]):
         return sentence + ": no face of theirs became right or wrong."
     return sentence + "." + detectable(row["minimum_detectable_gap"], "change of the gap")
+
+
+def tradeoff_sentence(row: Row) -> str:
+    """Return what a row of ``tradeoff`` says of an arm against the baseline."""
+    arm, baseline = row["arm"], row["baseline"]
+    between = f"between {group_faces(row['group'])} and {group_faces(row['reference'])}"
+    if row["verdict"] == "not estimable":
+        reason = row["status"].removeprefix("not estimable: ")
+        return f"{arm} cannot be compared with {baseline} by the gap {between}: {reason}."
+    level = f"{percent(row['accuracy'])} of {number(row['n'])} faces"
+    share = row.get("front_share")
+    often = "" if share is None else f" On the Pareto front in {round(100 * share)} % of resamples."
+    if row["verdict"] == "baseline":
+        return f"{arm}, the baseline, recognises {level}, with a gap {between} of {points(row['gap'])} points.{often}"
+    gap = (
+        f"{points(row['gap'])} points, change {points(row['gap_change'])}, {whole_percent(row['confidence'])} CI "
+        f"{interval(row['gap_change_low'], row['gap_change_high'])}, Holm-adjusted {p_value(row['gap_p_adjusted'])}"
+    )
+    accuracy = (
+        f"{level}, change {points(row['accuracy_change'])}, CI "
+        f"{interval(row['accuracy_change_low'], row['accuracy_change_high'])}, Holm-adjusted "
+        f"{p_value(row['accuracy_p_adjusted'])}"
+    )
+    if row["indistinguishable"]:
+        same = f"{arm} is indistinguishable from {baseline} in accuracy ({accuracy}) and in the gap {between} ({gap})"
+        return f"{same}.{often}"
+    said = {"narrowed": "narrowed the gap", "widened": "widened the gap", "gap: no": "is not shown to change the gap"}
+    said |= {"higher": "gained accuracy", "lower": "lost accuracy", "accuracy: no": "is not shown to change accuracy"}
+    first, second = (words for key, words in said.items() if key in row["verdict"])
+    sentence = f"Against {baseline}, {arm} {first} {between} ({gap}) and {second} ({accuracy})"
+    if row.get("levelling_down"):
+        sentence += f": levelling down, {joined([group_faces(g) for g in row['lost'].split('; ')])} lost"
+    return f"{sentence}.{often}"

@@ -8,6 +8,7 @@ from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, percent, points, with_interval
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
+from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
 
 
 def group_of(row: object) -> str:
@@ -145,6 +146,19 @@ def gap_changes(results: Results) -> str:
     return "Gaps before and after, and the change of each group, in percentage points. " + "; ".join(parts) + "."
 
 
+def tradeoff(results: Results) -> str:
+    """Describe every arm by its accuracy and each gap, and the Pareto front."""
+    rows, parts = compared_arms(results), []
+    for gap in gap_pairs(results):
+        own = [r for r in of_pair(rows, gap).itertuples() if pd.notna(r.gap)]
+        shown = ", ".join(f"{r.arm} {percent(r.accuracy)} and {points(r.gap)}" for r in own)
+        front = ", ".join(r.arm for r in own if r.front == 1)
+        parts.append(f"{gap[1]} {MINUS} {gap[2]}: {shown}; on the Pareto front {front}")
+    return (
+        "Accuracy and gap in percentage points of every arm, with joint confidence ellipses. " + "; ".join(parts) + "."
+    )
+
+
 def label_noise(results: Results) -> str:
     """Describe the gap as labelled and at the poorest annotator drawn."""
     table = results.table("label_noise")
@@ -188,6 +202,6 @@ DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, label_noise, sensitivity, calibration),
+        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
     )
 }

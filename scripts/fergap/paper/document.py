@@ -21,6 +21,7 @@ from fergap.paper.tables import TABLES
 from fergap.paper.tables_gaps import much_smaller
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
+from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
 
@@ -222,8 +223,7 @@ class Document:
     def published_for(self, arm: str) -> dict | None:
         """Return the published numbers for an arm without an intervention, the one whose folds they print."""
         plain = next(a for a in self.study["arms"] if a["name"] == arm)
-        changed = methods.intervention(plain) != "none" or methods.afterwards(plain)
-        return None if changed else self.published
+        return self.published if methods.intervention(plain) == "none" else None
 
     def ranked(self) -> list[tuple[int, str]]:
         """Return (position, names) of the families of more than two trained arms on the same faces."""
@@ -234,6 +234,10 @@ class Document:
             if len(rows) > 2 and len(trained.intersection(rows["arm"])) > 2
         ]
         return list(enumerate(families, 1))
+
+    def interventions_compared(self) -> bool:
+        """Whether there are arms enough on the same faces for a comparison beyond contrasts of two."""
+        return compared_arms(self.results)["arm"].nunique() >= FEWEST_ARMS
 
     def left_to_ranking(self, arms: str) -> bool:
         """Whether a family of arms appears in its ranking alone."""

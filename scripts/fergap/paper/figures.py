@@ -6,7 +6,7 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 
 from matplotlib.figure import Figure
 
-from fergap.paper import figures_data, figures_gaps, figures_sensitivity
+from fergap.paper import figures_data, figures_gaps, figures_sensitivity, figures_tradeoff
 from fergap.paper.results import Results
 
 FIGURES = {
@@ -20,6 +20,7 @@ FIGURES = {
     "optimism": (figures_gaps.optimism, "optimism"),
     "changes": (figures_gaps.changes, "changes"),
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
+    "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "calibration": (figures_sensitivity.calibration, "calibration"),

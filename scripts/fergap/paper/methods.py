@@ -1,6 +1,7 @@
 """Methods in words, from the configuration that was used."""
 
 from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
+from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
@@ -94,32 +95,8 @@ def people(study: dict) -> str:
 
 
 def intervention(arm: dict) -> str:
-    """Return in words what an arm does to the training part of a fold."""
-    if over := arm.get("oversample"):
-        attribute, group = next((k, v) for k, v in over.items() if k != "to")
-        aim = (
-            "as many rows as the largest other group"
-            if over["to"] == "parity"
-            else f"{percent(over['to'], 0)} of the rows"
-        )
-        return f"{group} ({attribute}) repeated to {aim}"
-    return "none"
-
-
-def afterwards(arm: dict) -> str:
-    """Return in words what an arm makes of another's predictions; empty for an arm of its own."""
-    if "from" not in arm:
-        return ""
-    done = ["the mean over the seeds"] if arm.get("ensemble") else []
-    for key, what in (("temperature", "a temperature"), ("thresholds", "offsets of the classes")):
-        if (setting := arm.get(key)) is not None:
-            by = f" for each group of {setting['by']}" if setting.get("by") else ""
-            goal = f", {setting['goal'].replace('_', ' ')}" if setting.get("goal") else ""
-            part = (
-                f", at {percent(setting['strength'], 0)} of what was fitted" if setting.get("strength", 1) != 1 else ""
-            )
-            done.append(f"{what}{by}{goal}{part}")
-    return f"from {arm['from']}: {', then '.join(done)}"
+    """Return in words what an arm does beyond training its network; ``none`` where that is nothing."""
+    return interventions.words(arm)
 
 
 def placebo(study: dict) -> str:
@@ -149,8 +126,8 @@ def single_split(split: list[float]) -> str:
 
 
 def intervenes(study: dict) -> bool:
-    """Whether any arm changes the training part of a fold."""
-    return any(intervention(arm) != "none" for arm in study["arms"])
+    """Whether any arm chooses or repeats the faces of the training part of a fold."""
+    return any(arm.get(key) for arm in study["arms"] for key in interventions.SAMPLING)
 
 
 PUBLISHED = {
@@ -267,8 +244,10 @@ def protocol(study: dict) -> str:
     once = "Each model is trained once." if seeds == 1 else f"Each model is trained with {count(seeds)} seeds."
     shared = (
         " All arms share folds and seeds, so that every contrast is paired by face; an intervention touches the "
-        "training part alone."
+        "training part alone"
     )
+    afterwards = any(arm.get(key) is not None for arm in study["arms"] for key in interventions.AFTERWARDS)
+    shared += ", or is fitted on the validation part after the training." if afterwards else "."
     if split := folds.get("split"):
         return (
             f"Every reported face is predicted by a model that never saw it: {single_split(split)}, stratified by "

@@ -13,6 +13,7 @@ from fergap.paper import (
     tables_sample,
     tables_scores,
     tables_sensitivity,
+    tables_tradeoff,
     tables_training,
 )
 
@@ -48,5 +49,6 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
+        *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

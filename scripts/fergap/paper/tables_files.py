@@ -39,6 +39,7 @@ FILES = {
     "multiplicity": "every adjusted test, with its family",
     "models_compared": "every two arms, face by face and fold by fold",
     "ranking": "arms in the order of their accuracy on the same faces",
+    "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
     "dataset_shares": "share of each class by one, two and three attributes",

@@ -20,9 +20,9 @@ def arms(results: Results) -> str:
         own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
         own += [f"{count(arm['tried'])} settings tried"] if arm.get("tried", 1) > 1 else []
-        done = "none (placebo)" if arm.get("placebo") else methods.afterwards(arm) or methods.intervention(arm)
+        done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])
-    return pipe(["arm", "network", "weights", "intervention in the training part"], cells, "llrl")
+    return pipe(["arm", "network", "weights", "intervention"], cells, "llrl")
 
 
 def composition(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""What the paper says for every verdict: the four outcomes of a contrast, a gap that widened or turned round, and no estimate."""
+"""What the paper says for every verdict: of a gap, of its change in each outcome, and where there is no estimate."""
 
 import re
 

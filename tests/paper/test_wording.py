@@ -57,7 +57,7 @@ OUTCOMES = {
     ),
     "reversed": (
         {"estimate": 0.116, "ci_low": 0.089, "ci_high": 0.143, "gap_after": 0.062},
-        "it turned round, and equivalence is not shown",
+        "it changed sign, and equivalence is not shown",
         "widened",
     ),
 }

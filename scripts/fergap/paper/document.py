@@ -9,7 +9,7 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import methods, reading_networks, reading_sensitivity
+from fergap.paper import dataset, methods, reading_networks, reading_sensitivity
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -250,6 +250,10 @@ class Document:
     def validated(self) -> bool:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
+
+    def classes_and_groups(self) -> str:
+        """Whether and how far the classes depend on each attribute."""
+        return dataset.classes_and_groups(self.results)
 
     def confidence(self) -> str:
         """Return words on the annotators' confidence in the groups, where any has one."""

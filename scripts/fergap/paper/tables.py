@@ -1,6 +1,7 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    dataset,
     tables_appendix,
     tables_changes,
     tables_classes,
@@ -49,6 +50,7 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
+        dataset.dataset_bias,
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -1,0 +1,69 @@
+"""The data set's own bias in the paper: a table of measures, and what they say."""
+
+from fergap.paper.markdown import name, pipe
+from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent
+from fergap.paper.reading import alpha, related
+from fergap.paper.results import Results
+
+SHOWN = ("total_variation", "cramers_v", "uncertainty_coefficient")
+
+
+def measured(results: Results) -> dict[tuple[str, str], dict]:
+    """Return the rows of the corrected measures by attribute and what it is crossed with, then by metric."""
+    table = results.table("dataset_bias")
+    table = table[(table["form"] == "corrected") & table["with"].notna() & (table["status"] == "ok")]
+    found: dict[tuple[str, str], dict] = {}
+    for row in table.rename(columns={"with": "other"}).itertuples():
+        found.setdefault((row.attribute, row.other), {})[row.metric] = row
+    return found
+
+
+def dataset_bias(results: Results) -> str:
+    """Return how far labels and attributes depend on each other, with what independence would show."""
+    cells = []
+    for (attribute, other), rows in measured(results).items():
+        variation, v, coefficient = (rows[metric] for metric in SHOWN)
+        cells.append(
+            [
+                f"{name(attribute)} and {'class' if other == 'label' else name(other)}",
+                count(variation.n),
+                f"{percent(variation.estimate)} {interval(variation.ci_low, variation.ci_high)}",
+                percent(variation.expected),
+                f"{fixed(v.estimate, 3)} [{fixed(v.ci_low, 3)}, {fixed(v.ci_high, 3)}]",
+                percent(coefficient.estimate, 2),
+                p_value(variation.p_adjusted),
+            ]
+        )
+    columns = [
+        "",
+        "faces",
+        "total variation [CI]",
+        "by chance",
+        "Cramér’s V [CI]",
+        "uncertainty coefficient",
+        "p, Holm",
+    ]
+    return pipe(columns, cells, "lrrrrrr")
+
+
+def classes_and_groups(results: Results) -> str:
+    """Say for each attribute whether the classes depend on it, and by how much."""
+    said = []
+    for (attribute, other), rows in measured(results).items():
+        row = rows["total_variation"]
+        if other != "label" or missing(row.p_adjusted):
+            continue
+
+        def cite(text: str, column: str, row: object = row) -> str:
+            return results.cite(text, "dataset_bias", row, column)
+
+        size = f"{cite(percent(row.estimate), 'estimate')} {cite(interval(row.ci_low, row.ci_high), 'ci_low')}"
+        chance = f"{cite(percent(row.expected), 'expected')} would come by chance"
+        p = f"p {cite(related(row.p_adjusted), 'p_adjusted')}"
+        if row.p_adjusted < alpha(results):
+            said.append(
+                f"The classes depend on {name(attribute)}: their shares differ by {size}, where {chance} ({p})."
+            )
+        else:
+            said.append(f"That the classes depend on {name(attribute)} is not shown ({size}; {chance}; {p}).")
+    return " ".join(said)

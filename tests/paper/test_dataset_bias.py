@@ -1,0 +1,48 @@
+"""The data set's own bias in the paper."""
+
+import pytest
+from tests.paper.made_up import write_study
+
+from fergap.paper.dataset import classes_and_groups, dataset_bias, measured
+from fergap.paper.results import Results
+
+
+def changed(row):
+    def edit(found):
+        table = found["dataset_bias"]
+        own = (table["attribute"] == "age") & (table["with"] == "label") & (table["metric"] == "total_variation")
+        for column, value in row.items():
+            table.loc[own, column] = value
+
+    return edit
+
+
+def results(folder, **row):
+    return Results(write_study(folder, n=400, edit=changed(row)))
+
+
+def plain(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [
+        (0.0004, "The classes depend on age: their shares differ by"),
+        (0.4, "That the classes depend on age is not shown ("),
+    ],
+)
+def test_a_sentence_for_each_attribute_says_what_its_row_does(tmp_path, p, said):
+    row = {"estimate": 0.123, "ci_low": 0.081, "ci_high": 0.165, "expected": 0.021, "p_adjusted": p}
+    study = results(tmp_path, **row)
+    text = plain(classes_and_groups(study))
+    assert said in text
+    for number in ("12.3 %", "[8.1, 16.5]", "2.1 %"):
+        assert number in text
+        assert number in plain(dataset_bias(study))
+
+
+def test_every_pair_of_attributes_has_its_row(tmp_path):
+    study = results(tmp_path)
+    assert set(measured(study)) == {("gender", "label"), ("age", "label"), ("gender", "age")}
+    assert len(dataset_bias(study).splitlines()) == 2 + 3

@@ -58,15 +58,31 @@ def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) ->
 
 def test_the_numbers_of_the_strong_recipe_are_those_of_its_tables(root: Path) -> None:
     readme = (root / "README.md").read_text(encoding="utf-8")
-    folder = root / "reference-results" / "fer2013-cpu-strong"
-    metrics, verdicts = pd.read_csv(folder / "group_metrics.csv"), pd.read_csv(folder / "verdicts.csv")
-    accuracy = metrics.query("metric == 'accuracy'").set_index("group")
-    names = {"adult": "adults", "child": "children", "male": "men", "female": "women"}
-    for group, name in names.items():
-        row = accuracy.loc[group]
-        shown = f"{percent(row['estimate'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]"
-        assert f"| {name} | {row['n']:,} | {shown} |" in readme
-    whole = accuracy.loc["all"]
-    assert f"{percent(whole['estimate'])} [{points(whole['ci_low'])}, {points(whole['ci_high'])}]" in readme
-    for row in verdicts[verdicts["group"].isin(names)].itertuples():
-        assert f"{points(row.estimate)} [{points(row.ci_low)}, {points(row.ci_high)}]: {row.verdict}" in readme
+    tables = {p.stem: pd.read_csv(p) for p in (root / "reference-results" / "fer2013-cpu-strong").glob("*.csv")}
+    accuracy = tables["group_metrics"].query("metric == 'accuracy'").set_index(["arm", "group"])
+    changes = tables["changes"].query("primary == 1").set_index("group")
+
+    def within(row: pd.Series) -> str:
+        return f"[{points(row['ci_low'])}, {points(row['ci_high'])}]"
+
+    for name, group in (("all faces", "all"), ("adults", "adult"), ("children", "child")):
+        cells = [accuracy.loc[(arm, group)] for arm in ("baseline", "child_oversampled")]
+        shown = [percent(row["estimate"]) + (f" {within(row)}" if group == "all" else "") for row in cells]
+        row = changes.loc[group]
+        assert f"| {name} | {row['n']:,} | {' | '.join(shown)} | {points(row['estimate'])} {within(row)} |" in readme
+    verdicts = tables["verdicts"]
+    for _, row in verdicts[verdicts["group"].isin(["child", "female"])].iterrows():
+        said = f"p = {row['p_adjusted']:.3f}" if isinstance(row["contrast"], str) else row["verdict"]
+        assert re.search(rf"{re.escape(points(row['estimate']))} {re.escape(within(row))}[:,] {said}", readme), said
+    flattered = tables["optimism"].query("arm == 'child_oversampled'").set_index("group")["in_sample"]
+    assert f"({percent(flattered['child'])}\nagainst {percent(flattered['adult'])})" in readme
+
+
+def test_the_numbers_of_the_labels_are_those_of_their_table(root: Path) -> None:
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    table = pd.read_csv(root / "reference-results" / "fer2013-cpu-strong" / "dataset_bias.csv")
+    table = table[(table["metric"] == "total_variation") & (table["with"] == "label")].set_index("attribute")
+    for attribute in ("gender", "age"):
+        row = table.loc[attribute]
+        assert f"{percent(row['estimate'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]" in readme
+        assert percent(row["expected"]) in readme

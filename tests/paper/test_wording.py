@@ -1,4 +1,4 @@
-"""What the paper says for every verdict: the four outcomes of a contrast, a gap that widened or turned round, and no estimate."""
+"""What the paper says for every verdict: of a gap, of its change in each outcome, and where there is no estimate."""
 
 import re
 
@@ -57,7 +57,7 @@ OUTCOMES = {
     ),
     "reversed": (
         {"estimate": 0.116, "ci_low": 0.089, "ci_high": 0.143, "gap_after": 0.062},
-        "it turned round, and equivalence is not shown",
+        "it changed sign, and equivalence is not shown",
         "widened",
     ),
 }

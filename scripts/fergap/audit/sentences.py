@@ -116,7 +116,7 @@ def change_sentence(row: Row) -> str:
         "narrowed, not shown equivalent": f"it narrowed, but {outside}",
         "equivalent, change not shown": f"{inside}, but that it changed is not shown",
         "no change shown": f"no change is shown, and {outside}",
-        "reversed": "it turned round" + (f", and {inside}" if certified else f", and {outside}"),
+        "reversed": "it changed sign" + (f", and {inside}" if certified else f", and {outside}"),
         "widened": "it widened" + (f", though {inside}" if certified else f", and {outside}"),
     }[row["verdict"]]
     sentence = (

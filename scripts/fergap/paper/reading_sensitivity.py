@@ -89,6 +89,15 @@ def label_noise(results: Results) -> str:
     return said.strip()
 
 
+def kinds(results: Results) -> str:
+    """Say which other choices of faces there are."""
+    chosen = choices(results)
+    chosen = chosen[chosen["choice"] != ALL]
+    found = ["faces whose group the annotator was surer of"] if chosen["threshold"].notna().any() else []
+    found += ["faces of which none repeats another"] if chosen["threshold"].isna().any() else []
+    return " and among ".join(found)
+
+
 def sensitivity(results: Results) -> str:
     """Say which verdicts differ among other choices of faces, and between what values each gap lies over them."""
     rows = choices(results)
@@ -127,12 +136,12 @@ def choices_summary(results: Results) -> str:
     judged = rows[(rows["choice"] != ALL) & rows["verdict_differs"].notna()]
     if not len(judged):
         return ""
-    kinds = ["surer labels of the group"] if judged["threshold"].notna().any() else []
-    kinds += ["no copies"] if judged["threshold"].isna().any() else []
     named = resting(results)
-    found = f"the verdict is not everywhere the same for {some(named)}" if named else "no verdict differs"
+    found = "no verdict differs from that on all"
+    if named:
+        found = f"the verdict is not everywhere the same for {some(named)}"
     marked = results.cite(found, "sensitivity", judged.index, "verdict_differs")
-    return f"On other choices of faces ({' or '.join(kinds)}; @sec-choices), {marked}."
+    return f"Among {kinds(results)} (@sec-choices), {marked}."
 
 
 def power(results: Results) -> str:

@@ -414,6 +414,7 @@ def calibrate(sizes: Sizes, seeds: int, cores: int, folder: Path) -> dict:
     for mechanism in ("labels", "representation"):
         found = gaps(mechanism, {k: condition_of(mechanism, k, base) for k in MECHANISMS[mechanism][1]})
         chosen[mechanism] = {str(p): found(p) for p in GAPS}
+    chosen["labels"]["0"] = 0.0  # the condition without a gap by signal, and no wrong label
     return {"sizes": asdict(sizes), "seeds": seeds, "base": base, "measured": measured, "settings": chosen}
 
 

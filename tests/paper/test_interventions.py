@@ -2,6 +2,7 @@
 
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fergap.paper.figures_tradeoff import ellipse
 from fergap.paper.interventions import INTERVENTIONS, words
 from fergap.paper.results import Results
 from fergap.paper.tables import TABLES
-from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, training_cost
+from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, short, training_cost
 
 # options that say which network, how long and by what recipe, or who else predicted: no interventions
 OTHER = {"name", "network", "weights", "tuned", "recipe", "epochs", "like", "path", "placebo", "split", "predictions"}
@@ -173,3 +174,17 @@ def test_every_arm_is_named_beside_each_gap(results):
 def test_the_section_is_there_from_three_arms_on(results, tmp_path):
     assert "{#sec-interventions}" in assembled(results.folder)
     assert "{#sec-interventions}" not in assembled(write_study(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "down", "shown"),
+    [
+        ("indistinguishable from the baseline", 0, "indistinguishable"),
+        ("gap: narrowed; accuracy: lower", 1, "narrowed; accuracy lower; levelling down"),
+        ("gap: no change shown; accuracy: higher", 0, "accuracy higher"),
+        ("gap: widened; accuracy: no change shown", math.nan, "widened"),
+        ("baseline", math.nan, "baseline"),
+    ],
+)
+def test_the_verdict_in_few_words(verdict, down, shown):
+    assert short(SimpleNamespace(verdict=verdict, levelling_down=down)) == shown

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from fergap.paper.cells import any_few, heading, pair, reason, sizes
+from fergap.paper.cells import any_few, heading, pair, reason
 from fergap.paper.interventions import cost
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, interval, p_value, percent, points
@@ -48,13 +48,20 @@ def arm_name(row: object, written: Callable[[str], str] = name) -> str:
     return f"{written(row.arm)} (baseline)" if tell else written(row.arm)
 
 
+def short(row: object) -> str:
+    """Return a row's verdict in few words: what is shown, and nothing of what is not."""
+    shown = row.verdict.removesuffix(" from the baseline")
+    parts = [p.removeprefix("gap: ").replace(":", "") for p in shown.split("; ") if "no change shown" not in p]
+    return "; ".join([*parts, *(["levelling down"] if row.levelling_down == 1 else [])])
+
+
 def tradeoff(results: Results) -> str:
     """Return each gap under each arm with its change from the baseline, the Pareto front, and what is shown."""
     rows, cells = compared_arms(results), []
     for gap in gap_pairs(results):
         shown = None
         for row in of_pair(rows, gap).itertuples():
-            first = f"{pair(row)} ({sizes(row)})" if shown is None else ""
+            first = pair(row) if shown is None else ""
             shown = row
             if math.isnan(row.gap):
                 cells.append([first, arm_name(row), percent(row.accuracy), *[MISSING] * 4, reason(row.status)])
@@ -62,11 +69,11 @@ def tradeoff(results: Results) -> str:
             change = MISSING
             if row.arm != row.baseline:
                 change = f"{points(row.gap_change)} {interval(row.gap_change_low, row.gap_change_high)}"
-            verdict = name(row.verdict) + ("; levelling down" if row.levelling_down == 1 else "")
+            verdict = short(row)
             front = percent(row.front_share, 0) + (" \\*" if row.front == 1 else "")
             line = [percent(row.accuracy), points(row.gap), change, p_value(row.gap_p_adjusted), front, verdict]
             cells.append([first, arm_name(row), *line])
-    columns = ["gap (faces)", "arm", "accuracy", "gap", f"change [{heading(results)}]", "p, Holm", "on the front"]
+    columns = ["gap", "arm", "accuracy", "gap", f"change [{heading(results)}]", "p, Holm", "on the front"]
     return pipe([*columns, "against the baseline"], cells, "llrrrrrl")
 
 

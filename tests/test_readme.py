@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from fergap.audit.sentences import percent, points
+from fergap.config import checked
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,16 @@ def test_ci_runs_the_readmes_commands(documents: str, root: Path) -> None:
     assert {"make lint", "make test", "make demo"} <= set(steps)
     for step in steps:
         assert step in documents
+
+
+def test_the_arms_shown_are_allowed(root: Path) -> None:
+    demo = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+    shown = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(shown) >= 2
+    for text in shown:
+        config = demo | yaml.safe_load(text)
+        made = checked(config | {"audit": demo["audit"] | {"contrasts": []}}, root / "schemas" / "config.schema.yaml")
+        assert len(made["arms"]) >= len(config["arms"])
 
 
 def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) -> None:

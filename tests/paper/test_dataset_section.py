@@ -1,4 +1,4 @@
-"""The data set's own bias in the paper."""
+"""The data set's own bias in the paper: its table and its sentences."""
 
 import pytest
 from tests.paper.made_up import write_study

@@ -11,6 +11,7 @@ from fergap.config import (
     check_written_once,
     checked,
     declared_groups,
+    owners_ages,
 )
 from fergap.errors import UserError
 from fergap.faces.locations import source_files
@@ -69,7 +70,12 @@ def library(*packages):
 
 
 tell(check_given_files, config)
-FACE_FILES = tell(source_files, config["faces"], f"results/{STUDY}/faces/drawn")
+FACE_FILES = tell(
+    source_files,
+    config["faces"],
+    f"results/{STUDY}/faces/drawn",
+    "owners" in config["people"]["sources"],
+)
 
 
 def failed_before(rule):

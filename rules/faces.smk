@@ -45,6 +45,7 @@ rule read_faces:
         runtime=30,
     params:
         faces=lookup(dpath="faces", within=config),
+        names=list(FACE_FILES),
         failures=failed_before("read_faces"),
     script:
         "../scripts/read_faces.py"

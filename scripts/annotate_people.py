@@ -12,6 +12,7 @@ if __name__ == "__main__":
             sources=settings["sources"],
             age_groups=settings["age_groups"],
             sample_per_class=settings["sample_per_class"],
+            owners_ages=snakemake.params.ages,
             seed=snakemake.params.seed,
             faces=snakemake.input.get("faces"),
             pixels=snakemake.input.get("pixels"),

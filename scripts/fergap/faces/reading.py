@@ -11,8 +11,9 @@ from fergap.errors import UserError
 from fergap.faces.duplicates import exact_sets, near_sets
 from fergap.faces.expressions import evaluate
 from fergap.faces.labels import columns_of, label
+from fergap.faces.listing import Listing
 from fergap.faces.pictures import MISSING, UNREADABLE
-from fergap.faces.sources import SOURCES, Listing
+from fergap.faces.sources import SOURCES
 from fergap.faces.votes import VOTES, ambiguity
 from fergap.files import whole
 
@@ -85,8 +86,18 @@ def select_by_votes(frame: pd.DataFrame, faces: dict, dropped: Dropped) -> Selec
 
 
 def select_labelled(frame: pd.DataFrame, dropped: Dropped) -> Selection:
-    """Leave the rows that have a label; the classes are the labels that occur, in alphabetical order."""
+    """Leave the rows that have a label; the classes are the labels that occur, in alphabetical order.
+
+    What a source puts aside leaves with the source's reason; of rows that share an id the first stays.
+    """
+    if "leaves" in frame:
+        why = frame["leaves"]
+        for reason in dict.fromkeys(why[why != ""]):
+            frame = dropped.drop(frame, why[frame.index] == reason, reason)
+        frame = frame.drop(columns="leaves")
     frame = dropped.drop(frame, frame["label"] == "", NO_LABEL)
+    if (repeated := frame["image_id"].duplicated()).any():
+        frame = dropped.drop(frame, repeated, REPEATED)
     return Selection(
         frame, frame["label"].value_counts().sort_index().to_dict(), pd.DataFrame(columns=["first", "second", "count"])
     )

@@ -11,6 +11,7 @@ from fergap.config import (
     check_written_once,
     checked,
     declared_groups,
+    drawn_name,
     owners_ages,
 )
 from fergap.errors import UserError

@@ -17,6 +17,7 @@ if __name__ == "__main__":
             faces=snakemake.input.get("faces"),
             pixels=snakemake.input.get("pixels"),
             drawn=snakemake.input.get("drawn"),
+            drawn_name=snakemake.params.drawn_name,
             workers=snakemake.threads,
             people=snakemake.output.people,
         )

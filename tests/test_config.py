@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups, owners_ages
+from fergap.config import check_given_files, checked, declared_groups, drawn_name, owners_ages
 from fergap.errors import UserError
 
 
@@ -267,3 +267,49 @@ def test_what_a_data_set_does_not_have_is_refused(demo: dict, schema: Path, upda
     with pytest.raises(UserError) as caught:
         checked(rafdb(demo, update), schema)
     assert says in str(caught.value)
+
+
+SEVERAL = {"faces": {"sources": [{"source": "rafdb", "folder": "a"}, {"source": "drawn"}]}}
+SEVERAL |= {"people": {"sources": ["owners", "drawn"], "age_groups": {"minor": [0, 19], "adult": [20, 120]}}}
+
+
+def several(demo: dict, update: dict) -> dict:
+    return merged(merged(demo, {"audit": {"contrasts": []}, "arms": RAFDB["arms"]}), merged(SEVERAL, update))
+
+
+def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
+    config = checked(several(demo, {}), schema)
+    assert config["faces"]["source"] == "several"
+    assert drawn_name(config) == "drawn/"
+    assert drawn_name(checked(demo, schema)) == ""
+    assert declared_groups(config)["race"] == ["Caucasian", "African-American", "Asian"]
+    assert owners_ages(config)["40-69"] == "adult"
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        ({"faces": {"sources": [{"source": "rafdb"}]}}, "faces.sources"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "rafdb"}]}}, "two sources are called rafdb"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "several"}]}}, "'several' is not allowed"),
+        ({"faces": {"sources": [{"source": "expw", "subset": "basic"}, {"source": "drawn"}]}}, "sources.0.subset"),
+        ({"faces": {"sources": [{"source": "rafdb", "size": 5}, {"source": "drawn"}]}}, "sources.0.size"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "labels": "seven"}]}}, "sources.1.labels"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "drop": ["nf >"]}]}}, "sources.1.drop.0"),
+        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}}, "drawn stands twice"),
+        ({"faces": {"folder": "data"}}, "folder has no meaning beside sources"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "expw"}]}}, "drawn has no meaning"),
+        ({"people": {"age_groups": {"minor": [0, 14], "adult": [15, 120]}}}, "of which drawn speaks"),
+    ],
+)
+def test_what_does_not_go_together_in_several_sources_is_refused(
+    demo: dict, schema: Path, update: dict, says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(several(demo, update), schema)
+    assert says in str(caught.value)
+
+
+def test_classes_need_sources(demo: dict, schema: Path) -> None:
+    with pytest.raises(UserError, match="classes has no meaning without sources"):
+        checked(merged(demo, {"faces": {"classes": ["a", "b"]}}), schema)

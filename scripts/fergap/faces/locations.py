@@ -24,6 +24,8 @@ AFFECTNET_PICTURES = (
     "Manually_Annotated_compressed/Manually_Annotated_Images",
     "Manually_Annotated_Images",
 )
+SEVERAL = "several"
+OF_ONE = ("folder", "table", "subset", "pictures", "expressions")  # keys of ``faces`` that say something of one source
 SEXES = ("male", "female")
 OWNED = {
     "rafdb": {
@@ -68,9 +70,9 @@ def folder_of(faces: dict) -> Path:
     if not faces.get("folder"):
         raise UserError(
             "is not given",
-            where="faces.folder",
+            where=f"faces.sources ({faces['name']}).folder" if "name" in faces else "faces.folder",
             expected=f"the folder of the pictures, which the source {faces['source']} needs",
-            fix=f"add `folder: data/{faces['source']}` under `faces:` in the study's file",
+            fix=f"add `folder: data/{faces['source']}` beside `source: {faces['source']}` in the study's file",
         )
     return Path(faces["folder"])
 
@@ -208,6 +210,27 @@ def celeba_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]
     }
 
 
+def entries(faces: dict) -> list[dict]:
+    """Return each source of a study as a ``faces`` mapping of its own: one, or those of ``faces.sources``.
+
+    What a source of several does not state it has from ``faces``, but for what belongs to one source alone; its
+    ``name`` is that of the source where it has no other.
+    """
+    if faces["source"] != SEVERAL:
+        return [faces]
+    common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes")}
+    return [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
+
+
+def several_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]:
+    """Return the files of every source, each by its source's name and its own."""
+    return {
+        f"{entry['name']}/{key}": path
+        for entry in entries(faces)
+        for key, path in source_files(entry, drawn_folder, people).items()
+    }
+
+
 LOCATIONS: dict[str, Callable[[dict, str, bool], dict[str, str]]] = {
     "drawn": drawn_files,
     "fer2013": fer2013_files,
@@ -217,6 +240,7 @@ LOCATIONS: dict[str, Callable[[dict, str, bool], dict[str, str]]] = {
     "expw": expw_files,
     "affectnet": affectnet_files,
     "celeba": celeba_files,
+    SEVERAL: several_files,
     "none": lambda faces, drawn_folder, people: {},
 }
 """Takes what :func:`source_files` does."""

@@ -62,15 +62,29 @@ def small(number: int) -> str:
 
 def source(study: dict) -> str:
     """Return where the faces come from."""
-    return SOURCES.get(study["faces"]["source"], "")
+    faces = study["faces"]
+    if faces["source"] != "several":
+        return SOURCES.get(faces["source"], "")
+    some = [(given.get("name", given["source"]), SOURCES[given["source"]]) for given in faces["sources"]]
+    parts = " ".join(f"{name(called)}: {words}" for called, words in some)
+    return (
+        f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
+        f"face counts as one across all of them. {parts}"
+    )
 
 
 def used_faces(faces: dict) -> dict:
     """Return the configuration of the faces without what it offers and the study does not use."""
     if faces["source"] == "none":
         return {"source": "none"}
-    used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k == faces["labels"]}}
-    return used if faces["source"] == "drawn" else {k: v for k, v in used.items() if k != "drawn"}
+    given = faces.get("sources", [])
+    schemes = {faces["labels"], *(entry.get("labels") for entry in given)}
+    used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k in schemes}}
+    return (
+        used
+        if "drawn" in (faces["source"], *(entry["source"] for entry in given))
+        else {k: v for k, v in used.items() if k != "drawn"}
+    )
 
 
 def command(study: dict) -> str:

@@ -100,6 +100,7 @@ def annotate_people(
     faces: str | os.PathLike | None,
     pixels: str | os.PathLike | None,
     drawn: str | os.PathLike | None,
+    drawn_name: str = "",
     workers: int,
     people: str | os.PathLike,
 ) -> None:
@@ -116,6 +117,8 @@ def annotate_people(
         The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
     drawn : path or None
         The annotation table written with the drawn faces.
+    drawn_name : str
+        What stands before their ids in the study, where they are one source of several.
     workers : int
         Processes for the model.
     people : path
@@ -145,6 +148,8 @@ def annotate_people(
         else:
             path = Path(drawn if source == "drawn" else source["table"])
             answer = from_table(path, age_groups)
+            if source == "drawn":
+                answer["image_id"] = drawn_name + answer["image_id"]
             if not answer["image_id"].isin(ids).any():
                 raise UserError(
                     f"none of its {len(answer)} image ids is one of the study's {len(ids)} faces "

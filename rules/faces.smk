@@ -41,8 +41,8 @@ rule read_faces:
         "../envs/faces.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=reading_memory,
+        runtime=reading_minutes,
     params:
         faces=lookup(dpath="faces", within=config),
         names=list(FACE_FILES),

@@ -10,7 +10,7 @@ from small_faces import SCHEMES, some_pixels, some_votes, write_ferplus
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.faces.locations import entries, source_files
+from fergap.faces.locations import entries, published_count, source_files
 from fergap.faces.reading import gather
 
 SEVEN = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
@@ -134,6 +134,8 @@ def test_entries_take_from_the_study_what_they_do_not_state(folder: Path):
     assert (first["name"], second["name"]) == ("ferplus", "b")
     with pytest.raises(UserError, match=r"faces.sources \(b\).folder: is not given"):
         source_files(several(folder, {"source": "ferplus", "name": "b"}), "")
+    assert published_count(several(folder, "rafdb", "celeba")) == 15_339 + 202_599
+    assert published_count({"source": "drawn"}) == 0
     assert entries({"source": "drawn"}) == [{"source": "drawn"}]
 
 

@@ -24,6 +24,16 @@ AFFECTNET_PICTURES = (
     "Manually_Annotated_compressed/Manually_Annotated_Images",
     "Manually_Annotated_Images",
 )
+PUBLISHED = {
+    "fer2013": 35_887,
+    "ferplus": 35_887,
+    "rafdb": 15_339,
+    "expw": 91_793,
+    "affectnet": 420_299,
+    "celeba": 202_599,
+}
+"""Faces of each data set, as its publication counts them."""
+
 SEVERAL = "several"
 OF_ONE = ("folder", "table", "subset", "pictures", "expressions")  # keys of ``faces`` that say something of one source
 SEXES = ("male", "female")
@@ -220,6 +230,11 @@ def entries(faces: dict) -> list[dict]:
         return [faces]
     common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes")}
     return [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
+
+
+def published_count(faces: dict) -> int:
+    """Return how many faces the study's data sets hold as published; sources whose number is not known count none."""
+    return sum(PUBLISHED.get(entry["source"], 0) for entry in entries(faces))
 
 
 def several_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]:

@@ -24,8 +24,8 @@ SOURCES = {
     ),
     "image_table": "The faces and their labels come from a table of pictures.",
     "rafdb": (
-        "The faces are those of RAF-DB [@li2017] with the label on which its annotators agreed and its own division "
-        "into training and test part."
+        "The faces are those of RAF-DB [@li2017] with the label on which its annotators agreed; its own division into "
+        "training and test part is not used."
     ),
     "expw": (
         "The faces are those of ExpW [@zhang2018], each cut out of its picture by the box that comes with the data set."

@@ -11,9 +11,11 @@ from fergap.config import (
     check_written_once,
     checked,
     declared_groups,
+    drawn_name,
+    owners_ages,
 )
 from fergap.errors import UserError
-from fergap.faces.locations import source_files
+from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.training.plan import (
@@ -69,7 +71,23 @@ def library(*packages):
 
 
 tell(check_given_files, config)
-FACE_FILES = tell(source_files, config["faces"], f"results/{STUDY}/faces/drawn")
+FACE_FILES = tell(
+    source_files,
+    config["faces"],
+    f"results/{STUDY}/faces/drawn",
+    "owners" in config["people"]["sources"],
+)
+
+
+def reading_memory(wildcards):
+    """Return megabytes for reading faces: three copies of the pixels beside what the tables take."""
+    faces = config["faces"]
+    return 2000 + 3 * published_count(faces) * faces["size"] ** 2 // 10**6
+
+
+def reading_minutes(wildcards):
+    """Return minutes for reading faces."""
+    return 30 + published_count(config["faces"]) // 1000
 
 
 def failed_before(rule):

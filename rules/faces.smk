@@ -41,10 +41,11 @@ rule read_faces:
         "../envs/faces.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=reading_memory,
+        runtime=reading_minutes,
     params:
         faces=lookup(dpath="faces", within=config),
+        names=list(FACE_FILES),
         failures=failed_before("read_faces"),
     script:
         "../scripts/read_faces.py"

@@ -16,6 +16,8 @@ rule annotate_people:
         runtime=60,
     params:
         people=lookup(dpath="people", within=config),
+        ages=owners_ages(config),
+        drawn_name=drawn_name(config),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("annotate_people"),
     script:

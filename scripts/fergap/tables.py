@@ -84,7 +84,7 @@ TABLES = {
             "ambiguity": Column("number", missing=True, low=0),
         },
         key=("image_id",),
-        prefixes={"votes_": COUNT},
+        prefixes={"votes_": COUNT, "owner_": OPEN_TEXT},
     ),
     "dropped": Table({"reason": TEXT, "count": COUNT, "examples": OPEN_TEXT}, key=("reason",)),
     "labels": Table({"label": TEXT, "matched": COUNT, "assigned": COUNT}, key=("label",)),

@@ -15,7 +15,7 @@ from small_faces import settings, some_pixels, some_votes, write_fer2013, write_
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.faces.locations import FILES, source_files
+from fergap.faces.locations import LOCATIONS, SEVERAL, source_files
 from fergap.faces.pictures import TOO_LARGE, read_pictures
 from fergap.faces.reading import gather, read_faces
 from fergap.faces.sources import SOURCES, image_table
@@ -62,7 +62,7 @@ def change_line(path: Path, line: int, old: str, new: str) -> None:
 
 
 def test_every_source_names_its_files():
-    assert set(SOURCES) | {"none"} == set(FILES)
+    assert set(SOURCES) | {"none", SEVERAL} == set(LOCATIONS)
 
 
 @pytest.mark.parametrize("source", ["fer2013", "drawn"])

@@ -9,7 +9,7 @@ import pytest
 from fergap import tables
 from fergap.errors import UserError
 from fergap.people.annotation import annotate_people, merge, sample
-from fergap.people.annotators import age_group, from_age_and_gender, from_table
+from fergap.people.annotators import age_group, from_age_and_gender, from_owners, from_table
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
 FAIRFACE = {"0-2": [0, 2], "3-9": [3, 9], "10-19": [10, 19], "20-29": [20, 29], "30-39": [30, 39], "40-49": [40, 49]}
@@ -113,6 +113,7 @@ def test_the_model_answers_only_what_the_table_leaves_open(study: dict[str, Path
     annotate_people(
         sources=[{"table": str(table)}, "age-and-gender"],
         age_groups=AGES,
+        owners_ages={},
         sample_per_class=None,
         seed=1,
         drawn=None,
@@ -134,6 +135,7 @@ def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Pat
         annotate_people(
             sources=[{"table": str(table)}],
             age_groups=AGES,
+            owners_ages={},
             sample_per_class=None,
             seed=1,
             drawn=None,
@@ -147,3 +149,21 @@ def test_the_model_does_not_depend_on_the_number_of_workers(study: dict[str, Pat
     ids, pixels = pd.Series(list("abcd")), np.load(study["pixels"])
     one, two = (from_age_and_gender(ids, pixels, AGES, workers) for workers in (1, 2))
     pd.testing.assert_frame_equal(one, two)
+
+
+def test_what_the_owners_noted_counts_with_their_ages_as_the_study_groups_them() -> None:
+    faces = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "c"],
+            "source": "rafdb",
+            "owner_gender": pd.Series(["male", None, "female"], dtype="str"),
+            "owner_age": pd.Series(["0-3", "70+", None], dtype="str"),
+        }
+    )
+    table = from_owners(faces, {"0-3": "minor", "70+": "grown"})
+    assert table["age"].fillna("?").tolist() == ["minor", "grown", "?"]
+    people = merge(faces["image_id"], [table, table.assign(gender="male", annotator="other")])
+    rows = people.set_index(["image_id", "attribute"])
+    assert rows.loc[("a", "gender"), ["group", "annotator"]].tolist() == ["male", "owners of rafdb"]
+    assert rows.loc[("b", "gender"), ["group", "annotator"]].tolist() == ["male", "other"]
+    assert rows.loc[("c", "age"), ["group", "annotator"]].isna().all()

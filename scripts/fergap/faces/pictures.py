@@ -14,6 +14,7 @@ from fergap.progress import Progress
 
 UNREADABLE, MISSING = "picture cannot be read", "picture file missing"
 LARGEST = 50_000_000  # pixels of a picture; more is a mistake, or meant to use up the memory
+OUTSIDE = "box of the face outside of the picture"
 TOO_LARGE = f"picture of more than {LARGEST:,} pixels"
 # kinds that Pillow decodes by itself, without calling another program
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -57,13 +58,21 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def decode(path: Path, size: int) -> np.ndarray | str:
-    """Return a picture file as grey pixels, uint8 of shape (size, size), or why it cannot be."""
+def cut(image: Image.Image, box: np.ndarray) -> Image.Image | None:
+    """Return what of a picture lies in a box (left, top, right, bottom, in pixels as stored), None if nothing does."""
+    left, top, right, bottom = np.round(box).astype("int64").tolist()
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
+    return image.crop((left, top, right, bottom)) if left < right and top < bottom else None
+
+
+def decode(path: Path, size: int, box: np.ndarray | None = None) -> np.ndarray | str:
+    """Return a picture file, or what lies in a box, as grey pixels, uint8 (size, size), or why it cannot be."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > LARGEST:
                 return TOO_LARGE
-            return square(grey(image), size)
+            face = image if box is None else cut(image, box)
+            return OUTSIDE if face is None else square(grey(face), size)
     except FileNotFoundError:
         return MISSING
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -72,10 +81,14 @@ def decode(path: Path, size: int) -> np.ndarray | str:
         return UNREADABLE
 
 
-def read_pictures(paths: Sequence[Path], size: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def read_pictures(
+    paths: Sequence[Path], size: int, threads: int = 1, boxes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Read picture files.
 
     Pictures of more than 50 million pixels are not read, nor are kinds beyond PNG, JPEG, BMP, GIF, TIFF, WebP and PPM.
+    Where ``boxes`` (n × 4: left, top, right, bottom, in pixels) are given, each picture is cut to what of its box it
+    holds.
 
     Returns
     -------
@@ -90,7 +103,7 @@ def read_pictures(paths: Sequence[Path], size: int, threads: int = 1) -> tuple[n
     def read_some(start: int) -> int:
         some = paths[start : start + PER_TASK]
         for row, path in enumerate(some, start):
-            found = decode(path, size)
+            found = decode(path, size, None if boxes is None else boxes[row])
             if isinstance(found, str):
                 reason[row] = found
             else:

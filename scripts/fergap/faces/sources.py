@@ -1,7 +1,6 @@
 """Where faces come from: one function for each source, all giving the same."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,9 @@ import pyarrow as pa
 
 from fergap.errors import UserError
 from fergap.faces.archives import opened
+from fergap.faces.databases import affectnet, celeba, expw, rafdb
 from fergap.faces.delimited import blocks
+from fergap.faces.listing import Listing, Pixels
 from fergap.faces.locations import PARTITION_FOLDERS, TABLE_NAME
 from fergap.faces.pictures import read_pictures, resized
 from fergap.faces.pixel_text import parse_pixels
@@ -20,29 +21,6 @@ from fergap.tables import CONTROL
 
 FER2013_HEADER = ("emotion", "pixels", "Usage")
 FER2013_SIDE = 48
-
-Pixels = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The pictures of a source, before any is read.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        One row per picture listed: ``image_id`` (text, empty where there is none), ``partition`` (text or missing),
-        ``line`` (of the file that lists it), and either the ten columns of votes or ``label``.
-    voted : bool
-        Whether there are votes.
-    load : callable
-        Takes ascending positions in ``frame`` (int64, shape (k,)); returns pixels (uint8, shape (k, size, size)) and
-        for each why it cannot be read (text, empty where it can).
-    """
-
-    frame: pd.DataFrame
-    voted: bool
-    load: Callable[[np.ndarray], Pixels]
 
 
 def voted(votes: pd.DataFrame) -> pd.DataFrame:
@@ -175,5 +153,9 @@ SOURCES: dict[str, Callable[[dict, dict[str, str], int], Listing]] = {
     "fer2013": fer2013,
     "ferplus": ferplus,
     "image_table": image_table,
+    "rafdb": rafdb,
+    "expw": expw,
+    "affectnet": affectnet,
+    "celeba": celeba,
 }
 """Takes the configuration's ``faces``, the files by name (see :mod:`fergap.faces.locations`) and a thread count."""

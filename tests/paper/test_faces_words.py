@@ -1,0 +1,47 @@
+"""The paper's words about where faces and people come from: one for everything that the configuration offers."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fergap.faces.locations import LOCATIONS, SEVERAL
+from fergap.paper import methods
+
+
+@pytest.fixture(scope="module")
+def schema(root: Path) -> dict:
+    return yaml.safe_load((root / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))["properties"]
+
+
+def test_every_source_of_faces_has_words_and_a_place(schema: dict) -> None:
+    offered = set(schema["faces"]["properties"]["source"]["enum"])
+    assert offered | {SEVERAL} == set(LOCATIONS)
+    assert offered == set(methods.SOURCES)
+    among = set(schema["faces"]["properties"]["sources"]["items"]["properties"]["source"]["enum"])
+    assert among == offered - {"none"}
+
+
+def test_every_publication_named_is_in_the_references(root: Path) -> None:
+    known = (root / "report" / "references.bib").read_text(encoding="utf-8")
+    for words in methods.SOURCES.values():
+        for key in [part.split("]")[0] for part in words.split("[@")[1:]]:
+            assert f"{{{key}," in known, key
+
+
+def test_every_source_of_people_has_words(schema: dict) -> None:
+    offered = schema["people"]["properties"]["sources"]["items"]["anyOf"][0]["enum"]
+    assert set(offered) == set(methods.PEOPLE)
+
+
+def test_several_sources_are_told_one_by_one() -> None:
+    faces = {"source": SEVERAL, "sources": [{"source": "rafdb", "name": "web"}, {"source": "drawn"}]}
+    faces |= {"labels": "a", "schemes": {"a": {}, "b": {}, "c": {}}, "drawn": {"count": 5}}
+    words = methods.source({"faces": faces})
+    assert "two sources" in words
+    assert words.index("web") < words.index("@li2017") < words.index("drawn")
+    assert list(methods.used_faces(faces)["schemes"]) == ["a"]
+    assert "drawn" in methods.used_faces(faces)
+    faces["sources"][1] = {"source": "fer2013", "labels": "b"}
+    assert list(methods.used_faces(faces)["schemes"]) == ["a", "b"]
+    assert "drawn" not in methods.used_faces(faces)

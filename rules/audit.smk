@@ -1,6 +1,6 @@
 rule audit:
     input:
-        lib=library("audit"),
+        lib=library("audit", "faces"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
         faces=branch(
@@ -40,6 +40,7 @@ rule audit:
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
+        human_reference=update("results/{study}/audit/human_reference.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:
@@ -55,6 +56,8 @@ rule audit:
         arms=ARMS,
         groups=declared_groups(config),
         tried=tried(config),
+        labels=config["faces"].get("labels"),
+        schemes=config["faces"].get("schemes", {}),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

@@ -424,6 +424,14 @@ TABLES = {
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
     ),
+    "human_reference": Table(
+        HEAD
+        | {"group": TEXT, "reference": OPEN_TEXT, "metric": TEXT, "adjusted_for": OPEN_TEXT}
+        | {"n": COUNT, "n_reference": OPEN_COUNT}
+        | ESTIMATE
+        | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"answered": OPEN_SHARE, "compared": OPEN_SHARE}
+    ),
     # what the paper makes of Snakemake's benchmark files
     "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),
     # benchmarks/calibration.csv, which the paper shows

@@ -23,6 +23,7 @@ from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
 from fergap.audit.groups import confusion, group_metrics
+from fergap.audit.human_reference import human_reference
 from fergap.audit.inputs import Sample, make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.models import models
@@ -76,6 +77,7 @@ NAMES = (
     "not_estimable",
     "dataset_bias",
     "dataset_shares",
+    "human_reference",
 )
 
 
@@ -124,6 +126,7 @@ def audit(
     confidence_thresholds: Sequence[float] = CONFIDENCE_THRESHOLDS,
     validation: pd.DataFrame | None = None,
     tried: Mapping[str, int] | None = None,
+    taggers: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -173,6 +176,9 @@ def audit(
         by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
     tried : mapping, optional
         Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
+    taggers : pandas.DataFrame, optional
+        What those who voted on the labels say of each face: by ``image_id``, ``answered``, ``right``, ``kept`` and
+        ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
     seed : int
         Every resample derives from it.
 
@@ -223,6 +229,7 @@ def audit(
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
+    out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}

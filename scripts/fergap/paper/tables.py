@@ -2,6 +2,7 @@
 
 from fergap.paper import (
     dataset,
+    human,
     tables_appendix,
     tables_changes,
     tables_classes,
@@ -50,7 +51,7 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
-        dataset.dataset_bias,
+        *(dataset.dataset_bias, human.human_reference),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -42,6 +42,7 @@ FILES = {
     "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
+    "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }
 

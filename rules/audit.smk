@@ -3,6 +3,7 @@ rule audit:
         lib=library("audit", "faces"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
+        raters="results/{study}/people/raters.parquet",
         faces=branch(
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
@@ -41,6 +42,8 @@ rule audit:
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
         human_reference=update("results/{study}/audit/human_reference.csv"),
+        agreement=update("results/{study}/audit/agreement.csv"),
+        agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

@@ -18,4 +18,6 @@ if __name__ == "__main__":
             drawn=snakemake.input.get("drawn"),
             workers=snakemake.threads,
             people=snakemake.output.people,
+            raters=snakemake.output.raters,
+            adjudication=snakemake.output.adjudication,
         )

@@ -31,6 +31,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         validation=tables.read(validation, "validation") if validation else None,
         tried=snakemake.params.tried,
         taggers=taggers,
+        raters=tables.read(snakemake.input.raters, "raters"),
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

@@ -1,8 +1,9 @@
 rule audit:
     input:
-        lib=library("audit"),
+        lib=library("audit", "faces"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
+        raters="results/{study}/people/raters.parquet",
         faces=branch(
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
@@ -40,6 +41,9 @@ rule audit:
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
+        human_reference=update("results/{study}/audit/human_reference.csv"),
+        agreement=update("results/{study}/audit/agreement.csv"),
+        agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:
@@ -55,6 +59,8 @@ rule audit:
         arms=ARMS,
         groups=declared_groups(config),
         tried=tried(config),
+        labels=config["faces"].get("labels"),
+        schemes=config["faces"].get("schemes", {}),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

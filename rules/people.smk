@@ -4,6 +4,8 @@ rule annotate_people:
         lib=library("people"),
     output:
         people=update("results/{study}/people/people.parquet"),
+        raters=update("results/{study}/people/raters.parquet"),
+        adjudication=update("results/{study}/people/adjudication.csv"),
     log:
         "logs/{study}/annotate_people.log",
     benchmark:

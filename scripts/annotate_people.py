@@ -20,4 +20,6 @@ if __name__ == "__main__":
             drawn_name=snakemake.params.drawn_name,
             workers=snakemake.threads,
             people=snakemake.output.people,
+            raters=snakemake.output.raters,
+            adjudication=snakemake.output.adjudication,
         )

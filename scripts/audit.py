@@ -7,34 +7,31 @@ with job(snakemake.log[0], known=snakemake.params.failures):
 
     from fergap import tables
     from fergap.audit import audit
+    from fergap.faces.leave_one_out import face_readings
 
     settings = snakemake.params.audit
+    taken = ("attributes", "reference", "margin", "confidence", "resamples", "minimum_faces", "contrasts", "classes")
     people = tables.read(snakemake.input.people, "people")
-    clusters, duplicates = None, {}
+    clusters, duplicates, taggers = None, {}, None
     if snakemake.input.faces:
-        sets = tables.read(snakemake.input.faces, "faces").set_index("image_id")[["exact_set", "duplicate_set"]]
+        faces = tables.read(snakemake.input.faces, "faces")
+        taggers = face_readings(faces, snakemake.params.labels, snakemake.params.schemes)
+        sets = faces.set_index("image_id")
         duplicates = {"exact": sets["exact_set"], "near": sets["duplicate_set"]}
         clusters = None if "cluster_id" in people.columns else sets["duplicate_set"]
     validation = snakemake.input.validation
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
         people,
-        attributes=settings["attributes"],
-        reference=settings["reference"],
-        margin=settings["margin"],
-        confidence=settings["confidence"],
-        resamples=settings["resamples"],
-        minimum_faces=settings["minimum_faces"],
-        contrasts=settings["contrasts"],
+        **{key: settings[key] for key in (*taken, "bootstrap", "confidence_thresholds")},
         groups=snakemake.params.groups,
         arms=snakemake.params.arms,
-        classes=settings["classes"],
-        bootstrap=settings["bootstrap"],
         clusters=clusters,
         duplicates=duplicates,
-        confidence_thresholds=settings["confidence_thresholds"],
         validation=tables.read(validation, "validation") if validation else None,
         tried=snakemake.params.tried,
+        taggers=taggers,
+        raters=tables.read(snakemake.input.raters, "raters"),
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

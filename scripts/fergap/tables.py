@@ -102,6 +102,13 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "raters": Table(
+        {"image_id": TEXT, "attribute": TEXT, "annotator": TEXT, "time": COUNT, "group": TEXT},
+        key=("image_id", "attribute", "annotator", "time"),
+    ),
+    "adjudication": Table(
+        {"image_id": TEXT, "attribute": TEXT, "group": TEXT, "answers": TEXT}, key=("image_id", "attribute")
+    ),
     "validation": Table(
         {
             "image_id": TEXT,
@@ -423,6 +430,23 @@ TABLES = {
         {"attribute": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT, "share": OPEN_SHARE}
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
+    ),
+    "agreement": Table(
+        {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}
+        | {"metric": TEXT, "raters": COUNT, "n": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT, "status": TEXT}
+    ),
+    "agreement_confusion": Table(
+        {"attribute": TEXT, "first": TEXT, "second": TEXT, "first_group": TEXT, "second_group": TEXT, "count": COUNT}
+    ),
+    "human_reference": Table(
+        HEAD
+        | {"group": TEXT, "reference": OPEN_TEXT, "metric": TEXT, "adjusted_for": OPEN_TEXT}
+        | {"n": COUNT, "n_reference": OPEN_COUNT}
+        | ESTIMATE
+        | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"answered": OPEN_SHARE, "compared": OPEN_SHARE}
     ),
     # what the paper makes of Snakemake's benchmark files
     "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),

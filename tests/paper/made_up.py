@@ -98,6 +98,14 @@ def alike(predictions, people):
     return pd.Series(np.arange(len(order)) // 2, index=order)
 
 
+def taggers(predictions, people):
+    """What taggers of simulated faces say: surer of adults than of children."""
+    child = people[people["attribute"] == "age"].set_index("image_id")["group"] == "child"
+    spread = np.random.default_rng(3).integers(0, 4, len(child)) + child.to_numpy()
+    read = {"answered": 1 - 0.05 * (spread % 2), "right": 0.9 - 0.1 * spread, "kept": 0.95 - 0.02 * spread}
+    return pd.DataFrame(read | {"ambiguity": 0.4 * spread}, index=child.index)
+
+
 @functools.cache
 def audited(text, classes, groups, n, seed, few, sets, validation):
     """The audit's tables of a simulated study (its configuration as JSON, to be cached by).
@@ -127,6 +135,7 @@ def audited(text, classes, groups, n, seed, few, sets, validation):
         arms=[a["name"] for a in study["arms"]],
         clusters=alike(predictions, people) if sets else None,
         validation=known[known.index % 2 == 0] if validation else None,
+        taggers=taggers(predictions, people),
         seed=1,
     )
 

@@ -105,6 +105,8 @@ def study(tmp_path: Path) -> dict[str, Path]:
         "faces": tmp_path / "faces.parquet",
         "pixels": tmp_path / "pixels.npy",
         "people": tmp_path / "people.parquet",
+        "raters": tmp_path / "raters.parquet",
+        "adjudication": tmp_path / "adjudication.csv",
     }
 
 
@@ -127,6 +129,36 @@ def test_the_model_answers_only_what_the_table_leaves_open(study: dict[str, Path
     assert people.loc[("c", "gender"), "group"] in ("female", "male")
     assert people.loc[("c", "age"), "value"] >= 0
     assert people["confidence"].dropna().between(0, 1).all()
+
+
+def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: dict[str, Path], tmp_path: Path) -> None:
+    first = save("image_id,gender,age,annotator\na,female,child,ann\nb,male,,ann\n", tmp_path / "first.csv")
+    second = save("image_id,gender,age,annotator\na,male,child,bob\nb,male,adult,bob\n", tmp_path / "second.csv")
+    again = save("image_id,gender,annotator\na,male,ann\n", tmp_path / "again.csv")
+    annotate_people(
+        sources=[{"table": str(path)} for path in (first, second, again)],
+        age_groups=AGES,
+        sample_per_class=None,
+        seed=1,
+        drawn=None,
+        workers=1,
+        **study,
+    )
+    raters = tables.read(study["raters"], "raters")
+    rows = {(r.image_id, r.attribute, r.annotator, r.time): r.group for r in raters.itertuples()}
+    assert rows == {
+        ("a", "gender", "ann", 0): "female",
+        ("a", "gender", "ann", 1): "male",
+        ("a", "gender", "bob", 0): "male",
+        ("a", "age", "ann", 0): "child",
+        ("a", "age", "bob", 0): "child",
+        ("b", "gender", "ann", 0): "male",
+        ("b", "gender", "bob", 0): "male",
+        ("b", "age", "bob", 0): "adult",
+    }
+    listed = tables.read(study["adjudication"], "adjudication").to_dict("records")
+    said = "ann: female; bob: male; ann: male"
+    assert listed == [{"image_id": "a", "attribute": "gender", "group": "female", "answers": said}]
 
 
 def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Path) -> None:

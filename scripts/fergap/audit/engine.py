@@ -8,6 +8,7 @@ import pandas as pd
 
 from fergap import tables
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
+from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
 from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, gap_changes
@@ -23,6 +24,7 @@ from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
 from fergap.audit.groups import confusion, group_metrics
+from fergap.audit.human_reference import human_reference
 from fergap.audit.inputs import Sample, make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.models import models
@@ -76,6 +78,9 @@ NAMES = (
     "not_estimable",
     "dataset_bias",
     "dataset_shares",
+    "human_reference",
+    "agreement",
+    "agreement_confusion",
 )
 
 
@@ -124,6 +129,8 @@ def audit(
     confidence_thresholds: Sequence[float] = CONFIDENCE_THRESHOLDS,
     validation: pd.DataFrame | None = None,
     tried: Mapping[str, int] | None = None,
+    taggers: pd.DataFrame | None = None,
+    raters: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -173,6 +180,12 @@ def audit(
         by default that of ``people``. Corrects gaps for wrong labels, in the table ``label_noise``.
     tried : mapping, optional
         Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
+    taggers : pandas.DataFrame, optional
+        What those who voted on the labels say of each face: by ``image_id``, ``answered``, ``right``, ``kept`` and
+        ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
+    raters : pandas.DataFrame, optional
+        Every answer to who is in a face: ``image_id``, ``attribute``, ``annotator``, ``time`` (0, or 1 where the same
+        annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``.
     seed : int
         Every resample derives from it.
 
@@ -223,6 +236,9 @@ def audit(
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
+    out["agreement"] += agreement(sample, raters, settings)
+    out["agreement_confusion"] += agreement_confusion(raters)
+    out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
     return {name: as_table(rows, name) for name, rows in out.items()}

@@ -22,6 +22,9 @@ SAME = {
     "term": "group",
     "summary": "average",
     "label": "class",
+    "answer": "class",
+    "first": "group",
+    "second": "reference",
     "with": "reference",
 }
 ANSWERS = ("not reached", "not needed")  # a scenario that cannot occur is an answer

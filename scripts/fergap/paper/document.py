@@ -9,7 +9,7 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import dataset, methods, reading_networks, reading_sensitivity
+from fergap.paper import dataset, human, methods, raters, reading_networks, reading_sensitivity
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -254,6 +254,14 @@ class Document:
     def classes_and_groups(self) -> str:
         """Whether and how far the classes depend on each attribute."""
         return dataset.classes_and_groups(self.results)
+
+    def raters_agree(self) -> str:
+        """How far those agree who said who is in the pictures."""
+        return raters.raters_agree(self.results)
+
+    def read_by_people(self) -> str:
+        """How taggers were set against one another, what each gap is for them and at equal ambiguity, and limits."""
+        return human.read_by_people(self.results)
 
     def confidence(self) -> str:
         """Return words on the annotators' confidence in the groups, where any has one."""

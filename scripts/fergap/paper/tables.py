@@ -2,6 +2,8 @@
 
 from fergap.paper import (
     dataset,
+    human,
+    raters,
     tables_appendix,
     tables_changes,
     tables_classes,
@@ -50,7 +52,7 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
-        dataset.dataset_bias,
+        *(dataset.dataset_bias, human.human_reference, raters.agreement),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

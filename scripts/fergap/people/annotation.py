@@ -82,6 +82,42 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
     return people
 
 
+def every_answer(sources: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return what each annotator said, which :func:`merge` reduces to one answer per face.
+
+    Parameters
+    ----------
+    sources : list of pandas.DataFrame
+        As for :func:`merge`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``raters``: one row per answer that is one; ``time`` counts an annotator's answers to the same face over
+        the sources, from 0, of which the first two are kept.
+    """
+    columns = ["image_id", "attribute", "annotator", "group"]
+    parts = [
+        table[["image_id", "annotator", attribute]].rename(columns={attribute: "group"}).assign(attribute=attribute)
+        for table in sources
+        for attribute in attributes_of(table)
+    ]
+    answers = pd.concat(parts, ignore_index=True)[columns].dropna(subset=["group"])
+    answers["time"] = answers.groupby(["image_id", "attribute", "annotator"]).cumcount()
+    return answers[answers["time"] < 2].reset_index(drop=True)
+
+
+def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Return the table ``adjudication``: faces on which answers differ, who said what, and the group that counts."""
+    several = answers.groupby(["image_id", "attribute"])["group"].transform("nunique") > 1
+    rows = answers[several]
+    said = rows["annotator"] + ": " + rows["group"]
+    told = (
+        said.groupby([rows["image_id"], rows["attribute"]], sort=False).agg("; ".join).rename("answers").reset_index()
+    )
+    return told.merge(people[["image_id", "attribute", "group"]], on=["image_id", "attribute"])
+
+
 def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndarray:
     """Return which faces lack a gender or an age after ``sources``: bool, length n."""
     if not sources:
@@ -103,6 +139,8 @@ def annotate_people(
     drawn_name: str = "",
     workers: int,
     people: str | os.PathLike,
+    raters: str | os.PathLike,
+    adjudication: str | os.PathLike,
 ) -> None:
     """Annotate a study's faces by its sources in order of trust and write the people table.
 
@@ -123,6 +161,8 @@ def annotate_people(
         Processes for the model.
     people : path
         Where the table ``people`` goes.
+    raters, adjudication : path
+        Where the tables of every answer, and of the faces on which answers differ, go.
 
     Raises
     ------
@@ -158,4 +198,7 @@ def annotate_people(
                     expected="the image ids of the faces table",
                 )
             answers.append(answer[answer["image_id"].isin(ids[asked])])
-    tables.write(merge(ids, answers), people, "people")
+    merged, every = merge(ids, answers), every_answer(answers)
+    tables.write(merged, people, "people")
+    tables.write(every, raters, "raters")
+    tables.write(to_adjudicate(every, merged), adjudication, "adjudication")

@@ -1,0 +1,217 @@
+"""How far those who said who is in the pictures agree: by pairs of raters, for all of them, by answer and by class."""
+
+import math
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from statsmodels.stats.inter_rater import cohens_kappa
+
+from fergap import seeds
+from fergap.audit.inputs import Sample
+from fergap.audit.proportions import wilson
+from fergap.audit.settings import BOOTSTRAP_FACES, Settings, faces
+from fergap.errors import UserError
+
+Row = dict[str, Any]
+WHOLE = "all"
+ALIKE = "not estimable: every answer alike"
+
+
+def disagreement(units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what each unit adds to Krippendorff's alpha: disagreeing pairs, values, and values by category.
+
+    Parameters
+    ----------
+    units : numpy.ndarray of int
+        (units, categories) how many raters gave each category; a unit with fewer than two answers counts for nothing.
+    """
+    m = units.sum(1)
+    pairable = np.where((m > 1)[:, None], units, 0)
+    apart = (m**2 - (units**2).sum(1)) / np.maximum(m - 1, 1)
+    return np.where(m > 1, apart, 0.0), pairable.sum(1), pairable
+
+
+def nominal_alpha(units: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+    r"""Return Krippendorff's alpha for nominal answers of any number of raters, some of them missing.
+
+    .. math:: \alpha = 1 - (n - 1) \frac{\sum_u \sum_{c \ne k} n_{uc} n_{uk} / (m_u - 1)}{\sum_{c \ne k} n_c n_k}
+
+    over the units u with m_u ≥ 2 answers, n of them in all (Krippendorff 2011, "Computing Krippendorff's
+    Alpha-Reliability", section C).
+
+    Parameters
+    ----------
+    units : numpy.ndarray of int
+        (units, categories) counts of answers.
+    times : numpy.ndarray of int, optional
+        (resamples, units) how often each unit is taken; once by default.
+
+    Returns
+    -------
+    numpy.ndarray
+        (resamples,) at most 1, 0 at chance; NaN where all answers are alike or none can be paired.
+    """
+    times = np.ones((1, len(units)), np.int64) if times is None else times
+    apart, values, pairable = disagreement(units)
+    observed, n, by = times @ apart, times @ values, times @ pairable
+    expected = n**2 - (by**2).sum(1)
+    with_answers = expected > 0
+    return np.where(with_answers, 1 - (n - 1) * observed / np.where(with_answers, expected, 1), np.nan)
+
+
+def alpha_interval(units: np.ndarray, settings: Settings, *stream: str) -> tuple[float, float]:
+    """Return the percentile interval of :func:`nominal_alpha` over resampled units (drawn as counts of patterns)."""
+    patterns, counts = np.unique(units, axis=0, return_counts=True)
+    rng = seeds.generator(settings.seed, "agreement", *stream)
+    times = rng.multinomial(counts.sum(), counts / counts.sum(), settings.resamples)
+    drawn = nominal_alpha(patterns, times)
+    ends = np.nanquantile(drawn, [settings.alpha / 2, 1 - settings.alpha / 2])
+    return float(ends[0]), float(ends[1])
+
+
+def kappa(table: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Return Cohen's kappa of a square table of two raters with its interval, NaN where all answers are alike.
+
+    The interval has the variance of Fleiss, Cohen and Everitt (1969), within −1 … 1.
+    """
+    n = table.sum()
+    if not n or (table.sum(0) * table.sum(1)).sum() == n**2:
+        return math.nan, math.nan, math.nan
+    found = cohens_kappa(table)
+    half = float(norm.isf((1 - confidence) / 2)) * float(found.std_kappa)
+    return float(found.kappa), max(-1.0, float(found.kappa) - half), min(1.0, float(found.kappa) + half)
+
+
+def pair_rows(head: Row, table: np.ndarray, answers: list[str], settings: Settings) -> Iterator[Row]:
+    """Yield the rows of two raters: percent agreement and kappa of all answers, and of each answer against the others.
+
+    An answer's agreement is the share of it given by both among all times either gave it, 2 n_cc / (n_c· + n_·c) (Dice
+    1945; Cicchetti and Feinstein 1990), without an interval; its kappa is that of the answer against the rest.
+    """
+    n, same = int(table.sum()), int(np.trace(table))
+    head = head | {"n": n, "confidence": settings.confidence}
+    if n < settings.minimum_faces:
+        yield head | {"metric": "percent_agreement", "status": f"not estimable: {faces(n)} that both answered"}
+        return
+    low, high = wilson(same, n, settings.confidence)
+    row = {"estimate": same / n, "ci_low": low, "ci_high": high, "method": "wilson", "status": "ok"}
+    yield head | {"metric": "percent_agreement"} | row
+    yield head | {"metric": "cohens_kappa"} | estimated(kappa(table, settings.confidence))
+    for c, answer in enumerate(answers):
+        one = head | {"answer": answer}
+        either = int(table[c].sum() + table[:, c].sum())
+        if not either:
+            continue
+        yield one | {"metric": "specific_agreement", "estimate": 2 * table[c, c] / either, "status": "ok"}
+        rest = np.array([[table[c, c], table[c].sum() - table[c, c]], [table[:, c].sum() - table[c, c], 0]])
+        rest[1, 1] = n - rest.sum()
+        yield one | {"metric": "cohens_kappa"} | estimated(kappa(rest, settings.confidence))
+
+
+def estimated(found: tuple[float, float, float]) -> Row:
+    if math.isnan(found[0]):
+        return {"status": ALIKE}
+    estimate, low, high = found
+    return {"estimate": estimate, "ci_low": low, "ci_high": high, "method": "fleiss-cohen-everitt", "status": "ok"}
+
+
+def alpha_row(head: Row, units: np.ndarray, settings: Settings) -> Row:
+    """Return the row of Krippendorff's alpha over the faces that two raters or more answered."""
+    units = units[units.sum(1) > 1]
+    row = head | {"metric": "krippendorffs_alpha", "n": len(units), "confidence": settings.confidence}
+    if len(units) < settings.minimum_faces:
+        return row | {"status": f"not estimable: {faces(len(units))} that two raters answered"}
+    alpha = float(nominal_alpha(units)[0])
+    if math.isnan(alpha):
+        return row | {"status": ALIKE}
+    row |= {"estimate": alpha, "method": "bootstrap percentile"}
+    if len(units) < BOOTSTRAP_FACES:
+        return row | {"status": f"interval not estimable: fewer than {BOOTSTRAP_FACES} faces"}
+    low, high = alpha_interval(units, settings, head["attribute"], head["among"])
+    return row | {"ci_low": low, "ci_high": high, "status": "ok"}
+
+
+def crosstab(first: pd.Series, second: pd.Series, answers: list[str]) -> np.ndarray:
+    """Return the counts of two raters' answers on the faces that both answered, (answers, answers)."""
+    both = first.notna() & second.notna()
+    codes = [pd.Index(answers).get_indexer(s[both]) for s in (first, second)]
+    return np.bincount(codes[0] * len(answers) + codes[1], minlength=len(answers) ** 2).reshape(-1, len(answers))
+
+
+def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return who answered what about an attribute, first time and again: faces × raters, missing where not."""
+    own = raters[raters["attribute"] == attribute]
+    return tuple(
+        own[own["time"] == time].pivot(index="image_id", columns="annotator", values="group") for time in (0, 1)
+    )
+
+
+def class_of(sample: Sample) -> pd.Series:
+    """Return each predicted face's true class by its id, that of the first arm that has it."""
+    true = np.full(len(sample.faces), -1)
+    for arm in sample.arms.values():
+        true = np.where(true < 0, arm.true, true)
+    known = true >= 0
+    return pd.Series(np.array(sample.classes, dtype=object)[true[known]], index=sample.faces[known])
+
+
+def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
+    """Yield the rows of ``agreement``: every two raters of an attribute, all of them, and each with themselves.
+
+    ``among`` is ``all`` or a true class of the faces; ``first`` and ``second`` name two raters, the same one twice
+    where a rater answered a face again, and are missing for all raters together.
+
+    Parameters
+    ----------
+    raters : pandas.DataFrame or None
+        Table ``raters``.
+
+    Raises
+    ------
+    UserError
+        A column is missing.
+    """
+    labels = class_of(sample)
+    for attribute, first, again, answers in asked(raters):
+        for among in (WHOLE, *sample.classes):
+            chosen = first if among == WHOLE else first[first.index.map(labels).to_numpy() == among]
+            head = {"attribute": attribute, "among": among}
+            units = np.column_stack([(chosen == a).sum(axis=1).to_numpy() for a in answers])
+            if first.shape[1] > 1:
+                yield alpha_row(head | {"raters": first.shape[1]}, units, settings)
+            for a, b in combinations(first.columns, 2):
+                two = head | {"first": a, "second": b, "raters": 2}
+                yield from pair_rows(two, crosstab(chosen[a], chosen[b], answers), answers, settings)
+        for a in again.columns:
+            head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
+            yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
+
+
+def asked(raters: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, list[str]]]:
+    """Yield each attribute that was answered more than once about a face, with its answers."""
+    if raters is None:
+        return
+    for c in ("image_id", "attribute", "annotator", "time", "group"):
+        if c not in raters.columns:
+            raise UserError(
+                f"column {c!r} is missing", where="raters", expected="image_id, attribute, annotator, time, group"
+            )
+    for attribute in dict.fromkeys(raters["attribute"]):
+        first, again = raters_of(raters, attribute)
+        if (first.notna().sum(axis=1) > 1).any() or len(again):
+            yield attribute, first, again, sorted(raters.loc[raters["attribute"] == attribute, "group"].unique())
+
+
+def agreement_confusion(raters: pd.DataFrame | None) -> Iterator[Row]:
+    """Yield the rows of ``agreement_confusion``: how often one rater gave one answer where the other gave another."""
+    for attribute, first, again, answers in asked(raters):
+        two = [(a, b, first[a], first[b]) for a, b in combinations(first.columns, 2)]
+        two += [(a, a, first[a].reindex(again.index), again[a]) for a in again.columns]
+        for a, b, one, other in two:
+            for (i, j), count in np.ndenumerate(crosstab(one, other, answers)):
+                row = {"attribute": attribute, "first": a, "second": b}
+                yield row | {"first_group": answers[i], "second_group": answers[j], "count": int(count)}

@@ -1,0 +1,49 @@
+"""The agreement of raters in the paper."""
+
+import pandas as pd
+from tests.paper.made_up import write_study
+
+from fergap.paper.raters import agreement, raters_agree
+from fergap.paper.results import Results
+from fergap.tables import TABLES
+
+HEAD = {"attribute": "age", "among": "all", "answer": None, "n": 200, "confidence": 0.95, "status": "ok"}
+TWO = {"first": "ann", "second": "bob", "raters": 2}
+
+
+def results(folder, alpha):
+    rows = [
+        {"metric": "percent_agreement", "estimate": 0.93, "ci_low": 0.89, "ci_high": 0.96} | TWO,
+        {"metric": "cohens_kappa", "estimate": 0.61, "ci_low": 0.48, "ci_high": 0.74} | TWO,
+        {"metric": "percent_agreement", "among": "anger", "estimate": 0.5} | TWO,
+        {"metric": "krippendorffs_alpha", "raters": 3} | alpha,
+        {"metric": "percent_agreement", "estimate": 0.985, "first": "ann", "second": "ann", "raters": 1},
+    ]
+
+    def edit(found):
+        found["agreement"] = pd.DataFrame([HEAD | row for row in rows], columns=list(TABLES["agreement"].columns))
+
+    return Results(write_study(folder, n=400, edit=edit))
+
+
+def test_the_table_and_the_sentence_say_what_the_rows_do(tmp_path):
+    study = results(tmp_path, {"estimate": 0.57, "ci_low": 0.41, "ci_high": 0.7})
+    table = agreement(study).replace("\N{NO-BREAK SPACE}", " ")
+    assert len(table.splitlines()) == 2 + 3
+    for text in (
+        "ann and bob",
+        "93.0 % [89.0, 96.0]",
+        "0.61 [0.48, 0.74]",
+        "all 3",
+        "0.57 [0.41, 0.70]",
+        "ann, again",
+        "98.5 %",
+    ):
+        assert text in table
+    assert "0.57 [0.41, 0.70]" in raters_agree(study).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_without_an_estimate_there_is_a_reason_and_no_sentence(tmp_path):
+    study = results(tmp_path, {"status": "not estimable: every answer alike"})
+    assert "every answer alike" in agreement(study)
+    assert raters_agree(study) == ""

@@ -138,6 +138,7 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
     annotate_people(
         sources=[{"table": str(path)} for path in (first, second, again)],
         age_groups=AGES,
+        owners_ages={},
         sample_per_class=None,
         seed=1,
         drawn=None,

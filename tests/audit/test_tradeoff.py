@@ -154,6 +154,22 @@ def test_what_is_not_shown_to_differ_is_called_indistinguishable(rows):
     assert math.isnan(rows.loc["baseline", "indistinguishable"])
 
 
+def test_a_gap_that_changed_sign_is_a_change():
+    # children 79 % and adults 81 % before; 89 % and 81 % after
+    counts = {"child": (3900, 50, 550, 500), "adult": (8000, 100, 100, 1800)}
+    right = np.concatenate([np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], n, axis=0) for n in counts.values()])
+    group = np.repeat(list(counts), [sum(n) for n in counts.values()])
+    ids = [f"{i:05d}" for i in range(len(group))]
+    tables = [
+        pd.DataFrame({"image_id": ids, "arm": arm, "true": "a", "predicted": np.where(right[:, i], "a", "b")})
+        for i, arm in enumerate(("baseline", "turned"))
+    ]
+    people = pd.DataFrame({"image_id": ids, "attribute": "age", "group": group})
+    row = audited(pd.concat(tables), people)["tradeoff"].set_index("arm").loc["turned"]
+    assert (row["verdict"], row["indistinguishable"]) == ("gap: reversed; accuracy: higher", 0)
+    assert "turned changed the sign of the gap between child faces and adult faces" in row["sentence"]
+
+
 def test_the_front_and_how_sure_it_is(rows):
     own = rows[rows["status"] == "ok"]
     assert own["front"].tolist() == pareto_front(own["accuracy"].to_numpy(), own["gap"].abs().to_numpy()).tolist()

@@ -155,7 +155,8 @@ def tradeoff_sentence(row: Row) -> str:
     if row["indistinguishable"]:
         same = f"{arm} is indistinguishable from {baseline} in accuracy ({accuracy}) and in the gap {between} ({gap})"
         return f"{same}.{often}"
-    said = {"narrowed": "narrowed the gap", "widened": "widened the gap", "gap: no": "is not shown to change the gap"}
+    said = {"narrowed": "narrowed the gap", "widened": "widened the gap", "reversed": "changed the sign of the gap"}
+    said |= {"gap: no": "is not shown to change the gap"}
     said |= {"higher": "gained accuracy", "lower": "lost accuracy", "accuracy: no": "is not shown to change accuracy"}
     first, second = (words for key, words in said.items() if key in row["verdict"])
     sentence = f"Against {baseline}, {arm} {first} {between} ({gap}) and {second} ({accuracy})"

@@ -23,6 +23,7 @@ from fergap.seeds import generator
 Row = dict[str, Any]
 DRAWS = 2_000  # at most; a share of them is known to 1.1 points, a standard error to 2 %
 CHUNK = 1_000  # draws at a time, which bounds the memory
+CHANGED = ("narrowed", "widened", "reversed")  # how a verdict on a change begins where one is shown
 OTHER_FACES = "not estimable: other faces or other true classes than the baseline's"
 
 
@@ -255,7 +256,7 @@ def judge(row: Row, counts: PairedSplit, g: int, r: int, settings: Settings, tol
     change |= {"equivalent_after": certified(narrow, settings.margin)}
     change["verdict"] = change_verdict(change, settings.alpha)
     gap = change["verdict"].split()[0].rstrip(",")
-    gap = gap if gap in ("narrowed", "widened") else "no change shown"
+    gap = gap if gap in CHANGED else "no change shown"
     accuracy = "no change shown"
     if row["accuracy_p_adjusted"] < settings.alpha:
         accuracy = "higher" if row["accuracy_change"] > 0 else "lower"

@@ -150,15 +150,6 @@ def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.Da
     )
 
 
-def class_of(sample: Sample) -> pd.Series:
-    """Return each predicted face's true class by its id, that of the first arm that has it."""
-    true = np.full(len(sample.faces), -1)
-    for arm in sample.arms.values():
-        true = np.where(true < 0, arm.true, true)
-    known = true >= 0
-    return pd.Series(np.array(sample.classes, dtype=object)[true[known]], index=sample.faces[known])
-
-
 def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``agreement``: every two raters of an attribute, all of them, and each with themselves.
 
@@ -175,7 +166,8 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
     UserError
         A column is missing.
     """
-    labels = class_of(sample)
+    codes = sample.labels
+    labels = pd.Series(np.array(sample.classes, dtype=object)[codes], index=sample.faces)[codes >= 0]
     for attribute, first, again, answers in asked(raters):
         for among in (WHOLE, *sample.classes):
             chosen = first if among == WHOLE else first[first.index.map(labels).to_numpy() == among]

@@ -81,13 +81,20 @@ def associations(
             if short:
                 yield row | {"status": short}
                 continue
-            estimate, null = float(measure(counts)), measure(shuffled)
-            p = (1 + (null >= estimate - 1e-12).sum()) / (1 + draws)
-            low, high = asymptotic.get(name) or corrected_interval(estimate, measure(resampled), confidence)
-            if form == "corrected" and p > 1 - confidence:
-                low = 0.0
-            bounds = {"ci_low": low, "ci_high": high, "expected": float(null.mean()), "p_value": float(p)}
-            yield row | {"estimate": estimate, "status": "ok"} | bounds
+            estimate = float(measure(counts))
+            interval = asymptotic.get(name) or corrected_interval(estimate, measure(resampled), confidence)
+            # published forms may lie above 0 under independence
+            yield row | measured(estimate, measure(shuffled), interval, confidence, zero=form == "corrected")
+
+
+def measured(
+    estimate: float, null: np.ndarray, interval: tuple[float, float], confidence: float, zero: bool = True
+) -> Row:
+    """Return an estimate with its null; with ``zero`` the interval begins at 0 where that is not rejected."""
+    p = (1 + (null >= estimate - 1e-12).sum()) / (1 + len(null))
+    low = 0.0 if zero and p > 1 - confidence else interval[0]
+    bounds = {"ci_low": low, "ci_high": interval[1], "expected": float(null.mean()), "p_value": float(p)}
+    return {"estimate": estimate, "status": "ok"} | bounds
 
 
 def chi_square_intervals(counts: np.ndarray, confidence: float) -> dict[str, tuple[float, float]]:
@@ -139,11 +146,8 @@ def unevenness(counts: np.ndarray, confidence: float, stream: np.random.Generato
             continue
         estimate = float(measure(counts))
         null = measure(stream.multinomial(faces, np.full(len(counts), 1 / len(counts)), draws))
-        p = (1 + (null >= estimate - 1e-12).sum()) / (1 + draws)
-        low, high = corrected_interval(estimate, measure(stream.multinomial(faces, counts / faces, draws)), confidence)
-        low = 0.0 if p > 1 - confidence else low
-        bounds = {"ci_low": low, "ci_high": high, "expected": float(null.mean()), "p_value": float(p)}
-        yield row | {"estimate": estimate, "status": "ok"} | bounds
+        drawn = measure(stream.multinomial(faces, counts / faces, draws))
+        yield row | measured(estimate, null, corrected_interval(estimate, drawn, confidence), confidence)
 
 
 def corrected_interval(estimate: float, replicates: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -162,21 +166,13 @@ def corrected_interval(estimate: float, replicates: np.ndarray, confidence: floa
     return float(min(low, estimate)), float(max(high, estimate))
 
 
-def labels_of(sample: Sample) -> np.ndarray:
-    """Return each face's true class as the first arm that predicts it has it, (faces,), −1 where none does."""
-    labels = np.full(len(sample.faces), -1)
-    for arm in sample.arms.values():
-        labels = np.where(labels < 0, arm.true, labels)
-    return labels
-
-
 def dataset_bias(sample: Sample, settings: Settings) -> list[Row]:
     """Return the rows of table ``dataset_bias``: every attribute against the label, and attributes among themselves.
 
     An attribute ``with`` the label or another attribute has the measures of :func:`associations`; one with none those
     of :func:`unevenness`.
     """
-    labels, plain = labels_of(sample), [a for a in sample.attributes if not a.combined]
+    labels, plain = sample.labels, [a for a in sample.attributes if not a.combined]
     present = labels >= 0
     rows = []
 
@@ -202,7 +198,7 @@ def dataset_shares(sample: Sample, settings: Settings) -> list[Row]:
     Each share of a group's faces has Wilson's interval, and beside it the label's share of all faces of known group and
     Ducher's Z, in −1 … 1: how much more or less often the two meet than if they were independent.
     """
-    labels, plain = labels_of(sample), [a for a in sample.attributes if not a.combined]
+    labels, plain = sample.labels, [a for a in sample.attributes if not a.combined]
     everyone = np.where(labels >= 0, 0, -1)
     rows = _shares("all", ["all"], everyone, labels, sample.classes, settings)
     for size in range(1, DEEPEST + 1):

@@ -78,6 +78,14 @@ class Sample:
     unpredicted_people: int
     clusters: np.ndarray | None = None
 
+    @property
+    def labels(self) -> np.ndarray:
+        """Each face's true class as the first arm that predicts it has it, (faces,), −1 where none does."""
+        found = np.full(len(self.faces), -1)
+        for arm in self.arms.values():
+            found = np.where(found < 0, arm.true, found)
+        return found
+
 
 def fail_first(bad: np.ndarray, frame: pd.DataFrame, problem: str, where: str, **more: str) -> None:
     """Raise a UserError that names the first bad row's face, if there is one."""

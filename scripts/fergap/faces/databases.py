@@ -20,6 +20,7 @@ from fergap.faces.pictures import read_pictures
 from fergap.faces.vocabulary import (
     AFFECTNET,
     AFFECTNET_ASIDE,
+    AS_PUBLISHED,
     EXPW,
     RAFDB_BASIC,
     RAFDB_COMPOUND,
@@ -33,7 +34,6 @@ NO_BOX, NOT_OF_SEVEN = "no box of the face", "contempt, none of the seven"
 AFFECTNET_HEADER = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression")
 RAFDB_LANDMARKS = 5
 CELEBA_SQUARE = (0, 20, 178, 198)
-AS_PUBLISHED = "put the file as published there"
 
 
 def lines_of(path: str) -> Iterator[tuple[int, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fergap.errors import UserError
 from fergap.faces.locations import EMOTIONS
 
+AS_PUBLISHED = "put the file as published there"
 SYNONYMS = {
     "neutral": ("neutrality", "normal", "calm"),
     "happiness": ("happy", "joy", "joyful"),
@@ -64,5 +65,5 @@ def decoded(code: str, names: Mapping[int, str], where: str) -> str:
             f"the number is {code!r}",
             where=where,
             expected=", ".join(f"{number} ({name})" for number, name in names.items()),
-            fix="put the file as published there",
+            fix=AS_PUBLISHED,
         ) from None

@@ -194,13 +194,15 @@ def imagenet(name: str) -> Mapping[str, torch.Tensor]:
         ) from error
 
 
+def load_state(path: Path) -> Mapping[str, torch.Tensor]:
+    """Return what a file of weights holds, safetensors or saved by PyTorch, of which only tensors are loaded."""
+    return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+
+
 def read_state(path: Path, name: str) -> Mapping[str, torch.Tensor]:
     """Return the tensors of a file of weights, of a network of the training stage those of its body."""
     try:
-        if given(path).suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_state(given(path))
     except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError, SafetensorError) as error:
         raise UserError(
             f"{path} holds no readable weights: {(str(error).splitlines() or [type(error).__name__])[0]}",

@@ -29,6 +29,17 @@ class Reversal(torch.autograd.Function):
         return -ctx.scale * slope, None
 
 
+def known_cross_entropy(
+    scores: torch.Tensor, groups: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the cross-entropy over the rows of known group divided by their number, 0 where there is none.
+
+    (m, groups) float32 scores, (m,) int64 codes, -1 where unknown, and what each group's rows weigh → () float32.
+    """
+    wrong = functional.cross_entropy(scores, groups, weight=weights, ignore_index=-1, reduction="sum")
+    return wrong / (groups >= 0).sum().clamp(min=1)
+
+
 def rise(progress: float) -> float:
     """Return the share of the reversal's strength after ``progress``, 0 … 1, of the training: 2 / (1 + e^-10p) - 1."""
     return 2 / (1 + math.exp(-STEEPNESS * progress)) - 1
@@ -145,8 +156,7 @@ class Adversary(Penalty):
         loss = scores.new_zeros(())
         for i, (name, head) in enumerate(zip(self.by, self.heads, strict=True)):
             codes, weights = batch.groups[name], getattr(self, f"weights_{i}")
-            wrong = functional.cross_entropy(head(values), codes, weight=weights, ignore_index=-1, reduction="sum")
-            loss = loss + wrong / (codes >= 0).sum().clamp(min=1)
+            loss = loss + known_cross_entropy(head(values), codes, weights)
         return loss
 
 

@@ -7,15 +7,15 @@ Alignment*.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 from torch.nn import functional
 
 from fergap.errors import UserError
 from fergap.models.latent_alignment import Discriminator, Generator
+from fergap.models.pretrained import load_state
 from fergap.seeds import derive
-from fergap.training.adversary import Reversal
+from fergap.training.adversary import Reversal, known_cross_entropy
 from fergap.training.device import Device
 from fergap.training.objective import OBJECTIVES, Batch, Context, Objective
 from fergap.training.penalties import shares_of
@@ -129,8 +129,7 @@ def vgg16_features(path: Path) -> Features:
         The file is not there, cannot be read or holds other weights.
     """
     try:
-        safe = path.suffix == ".safetensors"
-        state = safetensors.torch.load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
+        state = load_state(path)
         stages = [[(state[f"features.{i}.weight"], state[f"features.{i}.bias"]) for i in part] for part in VGG16]
         found = [weight.shape for stage in stages for weight, _ in stage]
     except Exception as error:  # each of the two readers has kinds of its own, and so has a file of something else
@@ -265,16 +264,6 @@ class Alignment(Objective):
 @torch.no_grad()
 def _means(model: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
     return model.encoder(pictures)[0]
-
-
-def known_cross_entropy(scores: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy over the rows whose group is known, 0 where none is.
-
-    (m, groups) float32 scores and (m,) int64 codes, -1 where unknown → () float32.
-    """
-    known = (groups >= 0).float()
-    losses = functional.cross_entropy(scores, groups.clamp(min=0), reduction="none")
-    return (losses * known).sum() / known.sum().clamp(min=1)
 
 
 def first_epochs(share: float, epochs: int) -> int:

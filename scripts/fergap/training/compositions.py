@@ -135,7 +135,7 @@ def compose(rows: np.ndarray, groups: pd.DataFrame, settings: Mapping, generator
 
     def had(composition: Mapping) -> tuple[np.ndarray, np.ndarray]:
         found, shares = shares_of(composition, groups, rows)
-        return np.bincount(found.codes[rows] + 1, minlength=len(found.names) + 1)[1:], shares
+        return np.array(found.counts(rows)), shares
 
     study = [settings["shares"], *settings["study"]]
     most, size = largest_size([had(c) for c in study]), settings["size"]

@@ -1,6 +1,5 @@
 """The groups of the faces, by attribute and by combination of attributes, as codes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fergap.errors import UserError
+from fergap.training.options import named_with_places, parts_of
 
 CLASS = "class"
 """What options of an arm call the label, wherever they may name an attribute."""
@@ -31,6 +31,10 @@ class Groups:
     def counts(self, rows: np.ndarray) -> tuple[int, ...]:
         """Return each group's number of rows, positions, where a face may stand several times."""
         return tuple(np.bincount(self.codes[rows] + 1, minlength=len(self.names) + 1)[1:].tolist())
+
+    def own_counts(self, rows: np.ndarray) -> np.ndarray:
+        """Return for each face the number of rows, positions, of its own group: (n,) int64, 0 where it is unknown."""
+        return np.array([*self.counts(rows), 0])[self.codes]
 
     def shares(self, rows: np.ndarray) -> tuple[float, ...]:
         """Return each group's share of the rows, positions, whose group is known; zeros where there is none."""
@@ -77,7 +81,7 @@ def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
     UserError
         There is no such attribute.
     """
-    parts = [part.strip() for part in name.split("*")]
+    parts = parts_of(name)
     for part in parts:
         if part not in groups:
             raise UserError(f"there is no attribute {part!r}", where=where, expected="one of " + ", ".join(groups))
@@ -91,7 +95,7 @@ def groups_of(groups: pd.DataFrame, name: str, where: str) -> Groups:
 
 def joined(name: str, group: str) -> str:
     """Return a group as :attr:`Groups.names` spells it: ``female*child`` of ``gender*age`` is ``female × child``."""
-    return " × ".join(part.strip() for part in group.replace("×", "*").split("*")) if "*" in name else group
+    return " × ".join(parts_of(group.replace("×", "*"))) if "*" in name else group
 
 
 def member_of(groups: pd.DataFrame, name: str, group: str, where: str) -> tuple[Groups, int]:
@@ -109,7 +113,7 @@ def member_of(groups: pd.DataFrame, name: str, group: str, where: str) -> tuple[
     UserError
         No face belongs to the group; the message lists those that there are.
     """
-    if {part.strip() for part in name.split("*")} <= set(groups):
+    if set(parts_of(name)) <= set(groups):
         found = groups_of(groups, name, where)
         if (spelled := joined(name, group)) in found.names:
             return found, found.names.index(spelled)
@@ -123,10 +127,4 @@ def member_of(groups: pd.DataFrame, name: str, group: str, where: str) -> tuple[
 
 def named_by(option: Any) -> list[str]:
     """Return every attribute or combination that ``by`` names anywhere in an option of an arm, in order, each once."""
-    if isinstance(option, Mapping):
-        own = option.get("by") or []
-        found = [own] if isinstance(own, str) else list(own)
-        for value in option.values():
-            found += named_by(value)
-        return list(dict.fromkeys(found))
-    return []
+    return list(dict.fromkeys(name for name, _ in named_with_places(option, "")))

@@ -44,7 +44,7 @@ class Resampling:
         codes = self.found.codes[rows]
         for cell in range(self.cells.max(initial=-1) + 1):
             here = self.cells[rows] == cell
-            counts = np.bincount(codes[here] + 1, minlength=len(self.found.names) + 1)[1:]
+            counts = np.array(self.found.counts(rows[here]))
             for code in self.asked:
                 others = np.delete(counts, code)
                 if counts[code] and others.any():

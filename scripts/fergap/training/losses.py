@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from fergap.training.objective import LOSSES, Context, RowLoss
+from fergap.training.objective import LOSSES, Context, RowLoss, memberships
 
 TINY = 1e-6  # keeps powers below 1 of 1 - p, and their slopes, finite
 
@@ -12,7 +12,7 @@ TINY = 1e-6  # keeps powers below 1 of 1 - p, and their slopes, finite
 def distributions(targets: torch.Tensor, classes: int, smoothing: float) -> torch.Tensor:
     """Return the targets of a batch as (m, classes) float32, of which ``smoothing``, 0 … 1, is uniform."""
     if not targets.is_floating_point():
-        targets = (targets[:, None] == torch.arange(classes, device=targets.device)).float()
+        targets = memberships(targets, classes)
     return targets * (1 - smoothing) + smoothing / classes
 
 

@@ -1,5 +1,6 @@
 """What a training step makes small: each row's loss, how the rows are averaged, and what is added to the average."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -69,6 +70,11 @@ class Context:
     counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+def memberships(codes: torch.Tensor, count: int) -> torch.Tensor:
+    """Return (m, count) float32, 1 where a row's code is the column's, else 0; a code of -1 is none's."""
+    return (codes[:, None] == torch.arange(count, device=codes.device)).float()
+
+
 class RowLoss(nn.Module):
     """Each row's cross-entropy against its target; other losses are subclasses."""
 
@@ -95,9 +101,9 @@ class Penalty(nn.Module):
     def begin(self, epoch: int, epochs: int) -> None:
         """Prepare an epoch, counted from 1, of ``epochs``: what changes from epoch to epoch is written in its place."""
 
+    @abstractmethod
     def forward(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return () float32, its strength included."""
-        raise NotImplementedError
 
 
 class Objective(nn.Module):

@@ -58,10 +58,10 @@ def option_faults(
         if "composition" in arm:
             yield from _composition(arm["composition"], f"{where}.composition", attributes, declared)
         yield from _clashes(arm, where)
-        for name, place in _named_by(arm, where):
+        for name, place in named_with_places(arm, where):
             yield from _attributes(name, place, attributes)
         for key in OF_PEOPLE:
-            for name, place in _named_by(arm.get(key), f"{where}.{key}"):
+            for name, place in named_with_places(arm.get(key), f"{where}.{key}"):
                 if "class" in parts_of(name):
                     yield UserError(
                         f"{shown(name)} holds the class, which the network shall tell",
@@ -70,14 +70,14 @@ def option_faults(
                     )
 
 
-def _named_by(option: Any, where: str) -> Iterator[tuple[str, str]]:
+def named_with_places(option: Any, where: str) -> Iterator[tuple[str, str]]:
     """Yield every attribute or combination that ``by`` names anywhere in an option, and the place."""
     if isinstance(option, Mapping):
         for key, value in option.items():
             if key == "by":
                 yield from ((name, f"{where}.by") for name in as_list(value))
             else:
-                yield from _named_by(value, f"{where}.{key}")
+                yield from named_with_places(value, f"{where}.{key}")
 
 
 def _attributes(name: str, where: str, attributes: Sequence[str] | None) -> Iterator[UserError]:
@@ -97,7 +97,7 @@ def _groups(name: str, groups: Sequence[str], where: str, declared: Mapping[str,
     """Yield the groups of an attribute or combination that the configuration knows not to be there."""
     parts = parts_of(name)
     for group in groups:
-        own = [part.strip() for part in group.replace("×", "*").split("*")] if len(parts) > 1 else [group]
+        own = parts_of(group.replace("×", "*")) if len(parts) > 1 else [group]
         if len(own) != len(parts):
             yield UserError(
                 f"{shown(group)} is no group of {name}",

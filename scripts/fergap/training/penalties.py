@@ -6,7 +6,7 @@ from itertools import combinations
 import torch
 
 from fergap.errors import UserError
-from fergap.training.objective import PENALTIES, Batch, Context, Penalty
+from fergap.training.objective import PENALTIES, Batch, Context, Penalty, memberships
 
 
 def dependence(values: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
@@ -74,8 +74,7 @@ class DemographicParity(Penalty):
 
     def members(self, batch: Batch, classes: int) -> torch.Tensor:
         """Return the group of each row, (m, 1, groups) float32."""
-        every = torch.arange(self.groups, device=batch.labels.device)
-        return (batch.groups[self.by][:, None, None] == every).float()
+        return memberships(batch.groups[self.by], self.groups)[:, None]
 
     def forward(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         return self.factor * dependence(scores.softmax(1), self.members(batch, scores.shape[1]))
@@ -90,8 +89,7 @@ class EqualizedOdds(DemographicParity):
 
     def members(self, batch: Batch, classes: int) -> torch.Tensor:
         """Return the class and group of each row, (m, classes, groups) float32."""
-        labels = batch.labels[:, None] == torch.arange(classes, device=batch.labels.device)
-        return labels[:, :, None] * super().members(batch, classes)
+        return memberships(batch.labels, classes)[:, :, None] * super().members(batch, classes)
 
 
 def shares_of(by: str, context: Context, option: str) -> tuple[float, ...]:

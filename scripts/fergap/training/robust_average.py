@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch.nn import functional
 
-from fergap.training.objective import AVERAGES, Average, Batch, Context
+from fergap.training.objective import AVERAGES, Average, Batch, Context, memberships
 from fergap.training.penalties import shares_of
 
 
@@ -46,8 +46,7 @@ class GroupDRO(Average):
         self.register_buffer("logs", torch.where(sizes > 0, -math.log(there), -math.inf))
 
     def forward(self, losses: torch.Tensor, batch: Batch) -> torch.Tensor:
-        codes = batch.groups[self.by]
-        members = (codes[:, None] == torch.arange(len(self.logs), device=codes.device)).float()
+        members = memberships(batch.groups[self.by], len(self.logs))
         counts = members.sum(0)
         means = (members * losses[:, None]).sum(0) / counts.clamp(min=1)
         with torch.no_grad():

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from fergap.training.groups import CLASS, groups_of
-from fergap.training.objective import AVERAGES, Average, Batch, Context
+from fergap.training.objective import AVERAGES, Average, Batch, Context, memberships
 from fergap.training.options import as_list
 
 Weighting = Callable[[np.ndarray, pd.DataFrame, str, str], np.ndarray]
@@ -35,8 +35,7 @@ def inverse_frequency(rows: np.ndarray, groups: pd.DataFrame, name: str, where: 
         (n,) float64; nan where the group is unknown or has no training row.
     """
     found = groups_of(groups, name, where)
-    counts = np.bincount(found.codes[rows] + 1, minlength=len(found.names) + 1)[1:]
-    own = np.where(found.codes < 0, 0, counts[found.codes]) if len(counts) else np.zeros(len(groups))
+    counts, own = np.array(found.counts(rows)), found.own_counts(rows)
     return np.divide(counts.sum(), (counts > 0).sum() * own, out=np.full(len(own), np.nan), where=own > 0)
 
 
@@ -51,12 +50,10 @@ def reweighing(rows: np.ndarray, groups: pd.DataFrame, name: str, where: str) ->
     """
     known = groups_of(groups, name, where).codes >= 0
     counted = rows[known[rows]]
-    sizes = {}
-    for part in (name, CLASS, f"{name}*{CLASS}"):
-        found = groups_of(groups, part, where)
-        counts = np.bincount(found.codes[counted] + 1, minlength=len(found.names) + 1)
-        sizes[part] = np.where(known, counts[found.codes + 1], 0)
-    group, label, both = sizes.values()
+    group, label, both = (
+        np.where(known, groups_of(groups, part, where).own_counts(counted), 0)
+        for part in (name, CLASS, f"{name}*{CLASS}")
+    )
     return np.divide(group * label, len(counted) * both, out=np.full(len(both), np.nan), where=both > 0)
 
 
@@ -132,8 +129,7 @@ class ConfidenceWeights(Average):
         unsure = -torch.expm1(batch.scores.log_softmax(1).gather(1, batch.labels[:, None]).squeeze(1))
         known = torch.ones_like(unsure)
         if self.by is not None:
-            codes = batch.groups[self.by]
-            member = (codes[:, None] == torch.arange(self.groups, device=codes.device)).float()
+            member = memberships(batch.groups[self.by], self.groups)
             known = member.sum(1)
             means = (member * unsure[:, None]).sum(0) / member.sum(0).clamp_min(1)
             unsure = (member * means).sum(1)

@@ -46,6 +46,14 @@ def test_noncentralities_by_their_definition():
     assert noncentralities(4.0, 3, 3, 0.95)[0] == 0.0
 
 
+def test_a_table_nearer_to_independence_than_chance_makes_it_has_its_estimate_in_the_interval():
+    counts = np.array([[20, 20, 20], [20, 20, 20], [20, 20, 21]])
+    assert noncentralities(0.02, 3, 3, 0.95) == (0.0, 0.0)
+    for row in associations(counts, 0.95, np.random.default_rng(5), 200):
+        if row["form"] == "corrected":
+            assert row["ci_low"] <= row["estimate"] <= row["ci_high"], row
+
+
 def test_under_independence_the_expectation_is_told_and_p_is_no_smaller_than_it_should():
     counts = np.random.default_rng(3).multinomial(200, np.outer(GROUPS, LABELS).ravel()).reshape(2, 4)
     for row in associations(counts, 0.95, np.random.default_rng(4), 500):

@@ -90,10 +90,15 @@ def associations(
 def measured(
     estimate: float, null: np.ndarray, interval: tuple[float, float], confidence: float, zero: bool = True
 ) -> Row:
-    """Return an estimate with its null; with ``zero`` the interval begins at 0 where that is not rejected."""
+    """Return an estimate with its null; with ``zero`` the interval begins at 0 where that is not rejected.
+
+    The interval is widened to the estimate where it leaves that out: a table much nearer to independence than chance
+    makes it rejects every noncentrality, and 0 … 0 would claim to know that nothing is there.
+    """
     p = (1 + (null >= estimate - 1e-12).sum()) / (1 + len(null))
-    low = 0.0 if zero and p > 1 - confidence else interval[0]
-    bounds = {"ci_low": low, "ci_high": interval[1], "expected": float(null.mean()), "p_value": float(p)}
+    low = 0.0 if zero and p > 1 - confidence else min(interval[0], estimate)
+    high = max(interval[1], estimate)
+    bounds = {"ci_low": low, "ci_high": high, "expected": float(null.mean()), "p_value": float(p)}
     return {"estimate": estimate, "status": "ok"} | bounds
 
 
@@ -163,7 +168,7 @@ def corrected_interval(estimate: float, replicates: np.ndarray, confidence: floa
     low, high = estimate - bias - reach, estimate - bias + reach
     if 0 <= estimate <= 1:
         low, high = max(0.0, low), min(1.0, high)
-    return float(min(low, estimate)), float(max(high, estimate))
+    return float(low), float(high)
 
 
 def dataset_bias(sample: Sample, settings: Settings) -> list[Row]:

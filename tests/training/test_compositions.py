@@ -14,7 +14,7 @@ from fergap.training.compositions import apportion, class_order, compose, larges
 from fergap.training.folds import roles
 from fergap.training.plan import job_settings
 
-from .examples import job, study
+from .examples import job
 from .test_pack import run
 from .test_together import UNITS, Heard, tasks_of, train_together, without_seconds
 
@@ -219,12 +219,6 @@ def test_a_job_knows_every_composition_of_the_study_or_the_size():
     fixed = [config | {"training": config["training"] | {"composition_size": 9}} for config in (CONFIG, fewer)]
     assert job_settings(fixed[0], "balanced", 0) == job_settings(fixed[1], "balanced", 0)
     assert job_settings(fixed[0], "balanced", 0)["arm"]["composition"]["size"] == 9
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder)
 
 
 def arm(name, shares, *others, **more):

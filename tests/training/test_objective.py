@@ -16,7 +16,7 @@ from fergap.training.objective import Batch
 from fergap.training.together import train_together
 from fergap.training.unit import Run
 
-from .examples import job, study
+from .examples import job
 from .test_pack import digest, run
 from .test_together import Heard, tasks_of, without_seconds
 
@@ -66,12 +66,6 @@ train_pack(job(arm=arm(EVERYTHING)), **paths, workers=1, **outputs(folder))
 
 def arm(options):
     return {"name": "baseline", "network": "pyramid"} | options
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from fergap.training.pack import train_pack
 from fergap.training.unit import better
 from fergap.training.weights import load_weights
 
-from .examples import CLASSES, job, outputs, study
+from .examples import CLASSES, job, outputs
 
 RESULTS = ("predictions.parquet", "composition.csv")
 # trains in a process that ends itself at the kill-th rename, the temporary file being there
@@ -53,12 +53,6 @@ def digest(folder):
     files = [folder / name for name in RESULTS] + sorted((folder / "weights").iterdir())
     history = pd.read_csv(folder / "history.csv", dtype=str).drop(columns="seconds")
     return {f.name: sha256(f.read_bytes()).hexdigest() for f in files} | {"history.csv": history.to_csv()}
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from fergap.training.recipe import Recipe
 from fergap.training.together import train_together
 from fergap.training.unit import Run, Voice
 
-from .examples import job, outputs, study
+from .examples import job, outputs
 from .test_pack import digest, run
 
 UNITS = [(1, 0, 0), (1, 0, 1), (1, 0, 2)]
@@ -35,12 +35,6 @@ class Heard:
 
     def count(self, epochs, note):
         self.epochs += epochs
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder)
 
 
 def tasks_of(paths, folder, **changes):

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from fergap.training.objective import Average, Batch
 from fergap.training.weighting import ConfidenceWeights, row_weights
 
-from .examples import RECIPE, study
+from .examples import RECIPE
 from .test_together import UNITS, Heard, tasks_of, train_together
 
 FACES = pd.DataFrame(
@@ -149,12 +149,6 @@ def test_a_network_that_is_sure_of_everything_has_no_loss_left():
 def test_power_zero_is_the_mean_bit_for_bit(by):
     losses = torch.rand(4, generator=torch.Generator().manual_seed(1))
     assert ConfidenceWeights(0, by, 2)(losses, batch()) == Average()(losses, batch())
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study(folder)
 
 
 def probabilities(inputs, folder, recipe=RECIPE, **options):

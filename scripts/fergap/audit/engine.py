@@ -16,6 +16,7 @@ from fergap.audit.checks import checks
 from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
 from fergap.audit.compared import models_compared
+from fergap.audit.correction import correction, misclassification
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
 from fergap.audit.dataset_bias import dataset_bias, dataset_shares
@@ -81,6 +82,8 @@ NAMES = (
     "human_reference",
     "agreement",
     "agreement_confusion",
+    "correction",
+    "misclassification",
 )
 
 
@@ -185,7 +188,8 @@ def audit(
         ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``annotator``, ``time`` (0, or 1 where the same
-        annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``.
+        annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``, and where a
+        model labelled all faces and people some, ``correction`` and ``misclassification``.
     seed : int
         Every resample derives from it.
 
@@ -238,6 +242,8 @@ def audit(
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
+    out["correction"] += correction(sample, raters, people, settings)
+    out["misclassification"] += misclassification(sample, raters, people, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

@@ -111,16 +111,35 @@ def question(study: dict, values: dict[str, str]) -> str:
 
 def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
-    words = []
+    words, simulated = [], []
     for given in study.get("people", {}).get("sources") or []:
-        words.append(
-            f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
-        )
+        if isinstance(given, dict) and "simulated" in given:
+            simulated.append(given["simulated"])
+        else:
+            words.append(
+                f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
+            )
+    if simulated and not words:
+        words.append("what simulated raters say, the first of them that answered")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
-    return f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+    told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+    return f"{told} {raters(simulated)}" if simulated else told
+
+
+def raters(simulated: list[dict]) -> str:
+    """Return what simulated raters are, with how often each errs and how many faces it answers."""
+    each = [
+        f"{name(r['name'])} ({percent(r['share'], 0)} of the faces, {percent(r['error'], 0)} of the answers wrong)"
+        for r in simulated
+    ]
+    return (
+        f"No person looked at these faces: {listing(each)} {'is a' if len(each) == 1 else 'are'} simulated "
+        f"rater{'' if len(each) == 1 else 's'}, who know who was drawn and err at random, so that what the audit makes "
+        "of raters can be held against the truth."
+    )
 
 
 def intervention(arm: dict) -> str:
@@ -381,7 +400,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append(
             "Who is in a picture is as its owners' annotators saw it; their errors are not known to this audit."
         )
-    elif any(isinstance(s, dict) for s in sources):
+    elif any(isinstance(s, dict) and "table" in s for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
     elif study["faces"]["source"] == "drawn":
         found.append(

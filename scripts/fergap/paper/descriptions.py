@@ -4,6 +4,7 @@ import pandas as pd
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
+from fergap.paper.correction import description as corrected_gaps
 from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, percent, points, with_interval
 from fergap.paper.results import WHOLE, Results
@@ -204,4 +205,4 @@ DESCRIPTIONS = {
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
         *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
     )
-}
+} | {"correction": corrected_gaps}

@@ -1,6 +1,7 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    correction,
     dataset,
     human,
     raters,
@@ -53,6 +54,7 @@ TABLES = {
             tables_files.files,
         ),
         *(dataset.dataset_bias, human.human_reference, raters.agreement),
+        *(correction.correction, correction.misclassification),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -14,7 +14,7 @@ Estimators of the counts T_mcg by label, answer and group:
 
 - *gold sample alone*: the weighted gold faces W_mcg.
 - *corrected, errors by answer*: N_mc W_mcg/Σ_g W_mcg, the inverse matrix method (Marshall 1990), which is the maximum
-  of the likelihood where P(label | group) may differ between faces read right and wrong (Greenland 1988).
+  of the likelihood where P(label | group) may differ between faces read right and wrong (Lyles 2002).
 - *corrected, errors alike*: the maximum of the likelihood where it may not, by EM (Dempster, Laird and Rubin 1977), the
   gold faces of a label and answer counting as many as they are, in the proportions of W.
 - *multiple imputation*: groups outside the gold sample drawn from W*_mcg/Σ_g W*_mcg, a new W* of resampled gold faces

@@ -149,12 +149,13 @@ def corrected(results: Results) -> str:
     how = (
         f"{who(results)}: the gold sample. @tbl-correction and @fig-correction take each gap from the labels alone, "
         "from the gold sample alone, and from both: with labels that err alike on faces read right and wrong (maximum "
-        "likelihood), with errors that may differ between them (the inverse matrix method within each answer), and by "
-        "multiple imputation of the groups that people did not give. The bounds use only how often each label is "
-        "right. A gold face counts for all of its class and label in equal parts; intervals resample gold sample and "
-        "audited faces together. A star marks the estimate to be read, and *worth faces* is how many faces of known "
-        "groups would give an interval as wide, which says nothing of a bias. The reading is what the intervals alone "
-        "say. @tbl-misclassification shows how the labels err."
+        "likelihood [@dempster1977]), with errors that may differ between them (the inverse matrix method "
+        "[@marshall1990] within each answer), and by multiple imputation [@rubin1987] of the groups that people did "
+        "not give. The bounds use only how often each label is right. A gold face counts for all of its class and "
+        "label in equal parts; intervals resample gold sample and audited faces together. A star marks the estimate "
+        "to be read, and *worth faces* is how many faces of known groups would give an interval as wide, which says "
+        "nothing of a bias. The reading is what the intervals alone say. @tbl-misclassification shows how the labels "
+        "err."
     )
     limits = (
         "What people say is taken for true here: their own errors, which @tbl-agreement shows, are not corrected. Gold "

@@ -144,11 +144,12 @@ def main() -> None:
     for name in given.scenario or SCENARIOS:
         rows += measure(name, given.studies, given.resamples, given.seed)
         for row in rows[-5:]:
-            print(*(f"{row[c]!s:<12}" for c in ("truth", "mean", "coverage", "width")), name, "·", row["estimator"])
-    with given.out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+            shown = (f"{row[c]!s:<12}" for c in ("truth", "mean", "coverage", "width"))
+            print(*shown, name, "·", row["estimator"], flush=True)
+        with given.out.open("w", encoding="utf-8", newline="") as file:  # after each, so that what is done stays
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     print(f"{time.perf_counter() - start:.0f} s; written to {given.out}")
 
 

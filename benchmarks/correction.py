@@ -43,10 +43,10 @@ CONFIDENCE = 0.95
 # faces, gold faces, share of children, errors on (adult, child), errors read wrong ÷ read right, how gold is drawn
 SCENARIOS = {
     "10 % errors, alike": (4000, 600, 0.2, (0.1, 0.1), 1.0, "random"),
-    "10 % errors, alike, gold by class": (4000, 600, 0.2, (0.1, 0.1), 1.0, "class"),
-    "children missed, alike": (4000, 600, 0.2, (0.03, 0.25), 1.0, "random"),
     "errors twice as often on faces read wrong": (4000, 600, 0.2, (0.06, 0.12), 2.0, "random"),
+    "10 % errors, alike, gold by class": (4000, 600, 0.2, (0.1, 0.1), 1.0, "class"),
     "errors twice as often, gold by class": (4000, 600, 0.2, (0.06, 0.12), 2.0, "class"),
+    "children missed, alike": (4000, 600, 0.2, (0.03, 0.25), 1.0, "random"),
     "errors twice as often, gold by class and label": (4000, 600, 0.2, (0.06, 0.12), 2.0, "class and label"),
     "errors half as often": (4000, 600, 0.2, (0.12, 0.2), 0.5, "random"),
     "few faces, alike": (1500, 300, 0.2, (0.05, 0.15), 1.0, "random"),

@@ -381,6 +381,20 @@ def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
         )
 
 
+def placebo_faults(contrast: dict, arms: dict[str, dict], where: str) -> Iterator[UserError]:
+    """Yield the error for a placebo that holds the very composition by which a contrast's arms differ."""
+    before, after, placebo = (
+        arms.get(contrast.get(role), {}).get("composition") for role in ("before", "after", "placebo")
+    )
+    if placebo and placebo == after != before:
+        yield UserError(
+            f"{contrast['placebo']} is trained on the composition of {contrast['after']}, which is what is compared",
+            where=f"config: {where}.placebo",
+            expected="an arm without the intervention",
+            fix=f"give it like: {contrast['before']}, or the composition as_found",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -437,6 +451,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
+        yield from placebo_faults(contrast, {arm["name"]: arm for arm in config["arms"]}, f"audit.contrasts.{i}")
     for attribute, group in audit["reference"].items():
         declared = declared_groups(config).get(attribute)
         if attribute in audit["attributes"] and declared and group not in declared:

@@ -438,9 +438,15 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:
             yield from network_faults(arm, faces["size"], f"config: {where}")
+        recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and "alignment" in arm:
             yield from alignment_faults(arm, arm.get("epochs", training["epochs"]), where)
-        recipe = arm.get("recipe", training["recipe"])
+            if training.get("recipes", {}).get(recipe, {}).get("schedule") == "plateau":
+                yield UserError(
+                    "alignment learns no classes in its first epochs, and plateau goes by their validation loss",
+                    where=f"config: {where}",
+                    fix="give the arm a recipe with another schedule",
+                )
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
     for i, contrast in enumerate(audit["contrasts"]):

@@ -130,13 +130,14 @@ def intervention(arm: dict) -> str:
 
 def placebo(study: dict) -> str:
     """Return what a placebo is, where the study has one."""
-    found = [arm["name"] for arm in study["arms"] if arm.get("placebo")]
+    found = [arm for arm in study["arms"] if arm.get("placebo")]
     if not found:
         return ""
+    same = " and on the training faces of its composition" if any(arm.get("composition") for arm in found) else ""
     return (
-        f"A placebo ({listing([name(arm) for arm in found])}) is an arm that is trained once more without the "
-        "intervention, on random numbers of its own: what changes under it is the chance of one training, and an "
-        "intervention has to change more than that."
+        f"A placebo ({listing([name(arm['name']) for arm in found])}) is an arm that is trained once more without the "
+        f"intervention, on random numbers of its own{same}: what changes under it is the chance of one training, and "
+        "an intervention has to change more than that."
     )
 
 

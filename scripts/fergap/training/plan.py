@@ -84,8 +84,9 @@ def expanded(config: Mapping) -> list[dict]:
     """Return the config's arms as they are to be trained.
 
     An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
-    intervention, and its composition. An arm with a ``path`` becomes one arm for each of its values (see :func:`points`). Behind them stands
-    one arm for each network of ``training.grid``, named after it. Expanding twice changes nothing.
+    intervention, and its composition. An arm with a ``path`` becomes one arm for each of its values (see
+    :func:`points`). Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
+    changes nothing.
 
     Raises
     ------

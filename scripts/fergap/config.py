@@ -344,6 +344,13 @@ def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
                 where=f"{where}.{key}",
                 expected=f"network: {', '.join(networks.PRETRAINED)}",
             )
+    own = [name for name in networks.PRETRAINED if name not in networks.TORCHVISION]
+    if arm.get("weights") == "imagenet" and arm["network"].lower() in own:
+        yield UserError(
+            f"there are no ImageNet weights of {arm['network']} to fetch",
+            where=f"{where}.weights",
+            expected="none, or the path of a file",
+        )
     if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
         yield UserError(
             f"{arm['tuned']} of a network that knows nothing",

@@ -1,3 +1,30 @@
+rule annotate_by_fairface:
+    input:
+        lib=library("models", "people"),
+        faces="results/{study}/faces/faces.parquet",
+        pixels="results/{study}/faces/pixels.npy",
+        weights=fairface_of(config["people"]["sources"]).get("weights", []),
+    output:
+        answers=update("results/{study}/people/fairface.parquet"),
+    log:
+        "logs/{study}/annotate_by_fairface.log",
+    benchmark:
+        "logs/{study}/annotate_by_fairface.benchmark.tsv"
+    conda:
+        f"../envs/{TRAINING_ENV}.yaml"
+    threads: 16
+    resources:
+        mem_mb=4000,
+        runtime=600,
+    params:
+        sha256=fairface_of(config["people"]["sources"]).get("sha256", ""),
+        sample_per_class=lookup(dpath="people/sample_per_class", within=config),
+        seed=lookup(dpath="seed", within=config),
+        failures=failed_before("annotate_by_fairface"),
+    script:
+        "../scripts/annotate_by_fairface.py"
+
+
 rule annotate_people:
     input:
         unpack(people_files),

@@ -102,6 +102,9 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "fairface": Table(
+        {"image_id": TEXT}, key=("image_id",), prefixes={"race_": SHARE, "gender_": SHARE, "age_": SHARE}
+    ),
     "raters": Table(
         {"image_id": TEXT, "attribute": TEXT, "annotator": TEXT, "time": COUNT, "group": TEXT},
         key=("image_id", "attribute", "annotator", "time"),

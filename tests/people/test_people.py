@@ -8,8 +8,9 @@ import pytest
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.people.annotation import annotate_people, merge, sample
+from fergap.people.annotation import annotate_people, merge
 from fergap.people.annotators import age_group, from_age_and_gender, from_owners, from_table
+from fergap.people.sampling import sample
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
 FAIRFACE = {"0-2": [0, 2], "3-9": [3, 9], "10-19": [10, 19], "20-29": [20, 29], "30-39": [30, 39], "40-49": [40, 49]}

@@ -6,28 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fergap import seeds, tables
+from fergap import tables
 from fergap.errors import UserError
 from fergap.people.annotators import from_age_and_gender, from_owners, from_table
+from fergap.people.fairface import STRADDLING, from_fairface
+from fergap.people.sampling import sample
+from fergap.people.sources import fairface_of, kind_of
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
-
-
-def sample(labels: pd.Series, per_class: int | None, seed: int) -> np.ndarray:
-    """Return which faces are annotated: all, or ``per_class`` of each class drawn without replacement.
-
-    Returns
-    -------
-    numpy.ndarray of bool, length n
-    """
-    if per_class is None:
-        return np.ones(len(labels), dtype=bool)
-    chosen = np.zeros(len(labels), dtype=bool)
-    for label in sorted(labels.unique()):
-        rows = np.flatnonzero(labels == label)
-        rng = seeds.generator(seed, "sample", label)
-        chosen[rng.choice(rows, size=min(per_class, len(rows)), replace=False)] = True
-    return chosen
 
 
 def attributes_of(table: pd.DataFrame) -> list[str]:
@@ -137,6 +123,9 @@ def annotate_people(
     pixels: str | os.PathLike | None,
     drawn: str | os.PathLike | None,
     drawn_name: str = "",
+    fairface: str | os.PathLike | None = None,
+    compare: bool = False,
+    rename: dict[str, dict[str, str]] | None = None,
     workers: int,
     people: str | os.PathLike,
     raters: str | os.PathLike,
@@ -147,8 +136,8 @@ def annotate_people(
     Parameters
     ----------
     sources : list
-        ``"drawn"``, ``"owners"``, ``{"table": path}`` or ``"age-and-gender"``; the model is asked only about faces that
-        the sources before it leave open.
+        ``"drawn"``, ``"owners"``, ``{"table": path}``, ``{"fairface": settings}`` or ``"age-and-gender"``; the last is
+        asked only about faces that the sources before it leave open.
     owners_ages : dict
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
@@ -157,6 +146,12 @@ def annotate_people(
         The annotation table written with the drawn faces.
     drawn_name : str
         What stands before their ids in the study, where they are one source of several.
+    fairface : path or None
+        Table ``fairface``: what its model answered.
+    compare : bool
+        Whether age-and-gender is asked about every face, so that its answers can be set against the others'.
+    rename : dict, optional
+        Attribute → a source's word → the study's group.
     workers : int
         Processes for the model.
     people : path
@@ -180,11 +175,14 @@ def annotate_people(
         asked = sample(table["label"], sample_per_class, seed)
     for source in sources:
         if source == "age-and-gender":
-            rows = np.flatnonzero(open_questions(ids, answers) & asked)
+            rows = np.flatnonzero(asked if compare else open_questions(ids, answers) & asked)
             pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
             answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
         elif source == "owners":
             answers.append(from_owners(table[asked], owners_ages))
+        elif kind_of(source) == "fairface":
+            straddling = fairface_of(sources).get("straddling", STRADDLING[0])
+            answers.append(from_fairface(tables.read(fairface, "fairface"), age_groups, straddling))
         else:
             path = Path(drawn if source == "drawn" else source["table"])
             answer = from_table(path, age_groups)
@@ -198,6 +196,7 @@ def annotate_people(
                     expected="the image ids of the faces table",
                 )
             answers.append(answer[answer["image_id"].isin(ids[asked])])
+    answers = [answer.replace(rename) for answer in answers] if rename else answers
     merged, every = merge(ids, answers), every_answer(answers)
     tables.write(merged, people, "people")
     tables.write(every, raters, "raters")

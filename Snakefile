@@ -25,6 +25,12 @@ rule all:
     localrule: True
 
 
+rule annotate:
+    input:
+        f"results/{STUDY}/people/annotate.html",
+    localrule: True
+
+
 onstart:
     check_gpu()
 

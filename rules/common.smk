@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from fergap.config import (
     check_given_files,
+    check_has_pictures,
     check_written_once,
     checked,
     declared_groups,
@@ -108,6 +109,12 @@ def people_files(wildcards):
     if "drawn" in sources:
         files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
     return files
+
+
+def shown_faces(wildcards):
+    """Return the faces that a person can be shown; end the workflow where the study has no pictures."""
+    tell(check_has_pictures, config)
+    return f"results/{wildcards.study}/faces/faces.parquet"
 
 
 def validation_table(wildcards):

@@ -86,7 +86,7 @@ def with_defaults(value: object, schema: dict) -> object:
         }
         for key, part in known.items():
             if key not in out and "default" in part:
-                out[key] = part["default"]
+                out[key] = with_defaults(part["default"], part)
         return out
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [with_defaults(v, schema["items"]) for v in value]
@@ -611,6 +611,16 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     return groups | config["audit"]["groups"]
 
 
+def check_has_pictures(config: dict) -> None:
+    """Raise a UserError where a study has no pictures that a person could look at."""
+    if config["faces"]["source"] == "none":
+        raise UserError(
+            "there are no faces to show: every arm brings predictions",
+            where="config: faces.source",
+            expected="a source of pictures: " + ", ".join(("drawn", "fer2013", "ferplus", "image_table")),
+        )
+
+
 def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
@@ -618,6 +628,8 @@ def check_given_files(config: dict) -> None:
         if isinstance(source, dict):
             what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
             needed(Path(source["table"]), what, fix)
+    if path := config["people"]["annotation"]["faces"]:
+        needed(Path(path), "a CSV with the column image_id: the faces that people are asked about", fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():

@@ -118,6 +118,17 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "annotation_sample": Table(
+        {
+            "image_id": TEXT,
+            "label": TEXT,
+            "guess": TEXT,
+            "stratum_faces": COUNT,
+            "stratum_sampled": COUNT,
+            "probability": SHARE,
+        },
+        key=("image_id",),
+    ),
     # training
     "folds": Table({"image_id": TEXT, "repeat": COUNT, "fold": COUNT}, key=("image_id", "repeat")),
     "predictions": Table(

@@ -31,6 +31,12 @@ rule annotate:
     localrule: True
 
 
+rule exchange:
+    input:
+        f"results/{STUDY}/people/exchange",
+    localrule: True
+
+
 onstart:
     check_gpu()
 

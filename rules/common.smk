@@ -19,6 +19,7 @@ from fergap.errors import UserError
 from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
+from fergap.people.sources import table_files
 from fergap.training.plan import (
     arm_packs,
     check_device,
@@ -100,7 +101,7 @@ def people_files(wildcards):
     """Return what the annotation of people reads: faces, their pixels where a model looks at them, tables."""
     sources = config["people"]["sources"]
     files = {
-        "tables": [source["table"] for source in sources if isinstance(source, dict)]
+        "tables": [path for source in sources for path in table_files(source)],
     }
     if HAS_FACES:
         files["faces"] = f"results/{STUDY}/faces/faces.parquet"

@@ -53,3 +53,25 @@ rule write_page:
         failures=failed_before("write_page"),
     script:
         "../scripts/write_page.py"
+
+
+rule export_people:
+    input:
+        lib=library("people"),
+        people="results/{study}/people/people.parquet",
+    output:
+        folder=directory("results/{study}/people/exchange"),
+    log:
+        "logs/{study}/export_people.log",
+    benchmark:
+        "logs/{study}/export_people.benchmark.tsv"
+    conda:
+        "../envs/people.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        size=lookup(dpath="faces/size", within=config),
+    script:
+        "../scripts/export_people.py"

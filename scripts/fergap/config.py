@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
 from fergap.models import names as networks
+from fergap.people.sources import table_files
 from fergap.training.options import option_faults
 from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
 
@@ -625,9 +626,9 @@ def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
     for source in config["people"]["sources"]:
-        if isinstance(source, dict):
-            what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
-            needed(Path(source["table"]), what, fix)
+        for path in table_files(source):
+            what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years, or a rater's file"
+            needed(Path(path), what, fix)
     if path := config["people"]["annotation"]["faces"]:
         needed(Path(path), "a CSV with the column image_id: the faces that people are asked about", fix)
     if path := config["audit"]["validation"]:

@@ -103,11 +103,24 @@ TABLES = {
         key=("image_id", "attribute"),
     ),
     "raters": Table(
-        {"image_id": TEXT, "attribute": TEXT, "annotator": TEXT, "time": COUNT, "group": TEXT},
-        key=("image_id", "attribute", "annotator", "time"),
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "answer": TEXT,
+            "rater": TEXT,
+            "adjudication": FLAG,
+            "repeat": FLAG,
+            "time": OPEN_TEXT,
+            "seconds": Column("number", missing=True, low=0),
+            "order": OPEN_COUNT,
+            "suggestion_shown": OPEN_FLAG,
+            "page": OPEN_TEXT,
+        },
+        key=("image_id", "attribute", "rater", "adjudication", "repeat"),
     ),
     "adjudication": Table(
-        {"image_id": TEXT, "attribute": TEXT, "group": TEXT, "answers": TEXT}, key=("image_id", "attribute")
+        {"image_id": TEXT, "attribute": TEXT, "group": OPEN_TEXT, "answers": TEXT, "adjudicated": OPEN_TEXT},
+        key=("image_id", "attribute"),
     ),
     "validation": Table(
         {

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from devtools import CHROMIUM, Browser
 
 from fergap.people.page.building import build_page, questions
+from fergap.people.raters import from_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page with")
 ASKED = questions({"gender": ["female", "male"], "age": ["child", "adult"]}, {"child": [0, 14], "adult": [15, 120]}, {})
@@ -104,6 +106,12 @@ def test_two_hundred_faces_by_keyboard_with_a_reload_and_undo_come_out_and_in_al
     assert all(int(row["order"]) - first[row["image_id"]] > 182 / 6 for row in rows if row["repeat"] == "1")
     lines = [json.loads(line) for line in saved(browser, "drawn-anna.jsonl").splitlines()]
     assert [{k: str(v) for k, v in line.items()} for line in lines] == rows
+    # into the study
+    ratings = from_page(browser.downloads / "drawn-anna.csv")
+    pd.testing.assert_frame_equal(ratings, from_page(browser.downloads / "drawn-anna.jsonl"))
+    answers = ratings.pivot(index="order", columns="attribute", values="answer")
+    assert answers["gender"].tolist() == [row["gender"] for row in rows]
+    assert answers["age"].tolist() == [row["age"] for row in rows]
     # into a browser that knows nothing of it
     for name in ("drawn-anna.csv", "drawn-anna.jsonl"):
         other = Browser(tmp_path / name)

@@ -113,9 +113,12 @@ def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
     words = []
     for given in study.get("people", {}).get("sources") or []:
-        words.append(
-            f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
-        )
+        if not isinstance(given, dict):
+            words.append(PEOPLE.get(given, given))
+        elif isinstance(given["table"], str):
+            words.append(f"read from the table {name(given['table'])}")
+        else:
+            words.append(f"those that most raters gave in the files {listing([name(path) for path in given['table']])}")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")

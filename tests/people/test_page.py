@@ -15,7 +15,7 @@ from PIL import Image
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.people.page.building import answer_keys, build_page, questions, sheets, write_page
+from fergap.people.page.building import answer_keys, build_page, looks_aged, questions, sheets, write_page
 from fergap.people.page.sample import allocation, draw_sample, listed_sample
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
@@ -93,7 +93,8 @@ def test_every_answer_has_a_key_of_its_own() -> None:
     assert keys[:4] == ["f", "m", "c", "a"]
     assert len(set(keys)) == len(keys)
     assert not set(keys) & set("uxzyphn")
-    assert asked[1]["answers"][0]["definition"] == "looks 0 to 14 years old"
+    assert [a["definition"] for a in asked[1]["answers"][:2]] == ["looks younger than 15", "looks 15 or older"]
+    assert looks_aged(20, 39) == "looks 20 to 39 years old"
     with pytest.raises(UserError, match="more answers than keys"):
         answer_keys([f"group {i}" for i in range(40)], set())
 

@@ -169,6 +169,20 @@ def test_shift_marks_many_and_delete_takes_away(browser, tmp_path: Path) -> None
     assert browser.run("document.querySelector('.current').dataset.place") == "5"
 
 
+def test_what_the_browser_no_longer_keeps_is_told(browser, tmp_path: Path) -> None:
+    begin(browser, page(tmp_path, 40))
+    browser.press("f")
+    assert browser.run("document.getElementById('warning').hidden")
+    fill = """for (let i = 0, text = 'x'.repeat(1 << 20); text; i++) {
+      try { localStorage[`full ${i}`] = text; } catch { text = text.slice(text.length / 2 + 1); } }"""
+    browser.run(fill)
+    for key in "cfcfcfc" * 3:
+        browser.press(key)
+    assert "save a file" in browser.run("document.getElementById('warning').textContent")
+    assert done(browser) > 8  # the work goes on
+    assert len(saved(browser, "drawn-anna.csv").splitlines()) > 8
+
+
 def test_the_order_is_each_raters_own_and_the_picture_is_that_of_the_id(browser, tmp_path: Path) -> None:
     path = page(tmp_path, 50)
     orders = {}

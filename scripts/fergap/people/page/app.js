@@ -17,6 +17,7 @@ const commands = [
   ["P", "pause"],
   ["H", "this panel"],
 ];
+const NOT_KEPT = "This browser keeps nothing more: save a file before you close the page.";
 let rater, order, answers, grid, clock, store;
 
 /** Makes an element with attributes and children. */
@@ -113,6 +114,7 @@ function answer(fresh) {
   const places = grid.places();
   const last = places[places.length - 1];
   answers.answer(places, fresh);
+  if (!store.works) warn(NOT_KEPT);
   showAll();
   const told = words(last).join(", ") || "no answer";
   const whole = places.every((place) => answers.complete(place));
@@ -294,7 +296,12 @@ function begin(name) {
   rater = name;
   new Store("fergap").write("rater", rater);
   store = new Store(`fergap/${page.page}/${encodeURIComponent(rater)}`);
-  if (!store.works) warn("This browser keeps nothing: save a file before you close the page.");
+  if (!store.works) warn(NOT_KEPT);
+  addEventListener("storage", (event) => {
+    if (event.key && event.key.startsWith(`${store.prefix}/block-`)) {
+      warn(`${rater} answers in another window, too: close one of the two, or answers are lost.`);
+    }
+  });
   clock = new Clock();
   order = viewingOrder(page.ids.length, page.repeats, `${page.seed}/${rater}`);
   answers = new Answers(order.length, attributes, store, clock, page.suggestions ? 1 : 0);

@@ -55,6 +55,13 @@ def answer_keys(groups: list[str], taken: set[str]) -> dict[str, str]:
     return keys
 
 
+def looks_aged(first: float, last: float) -> str:
+    """Return in words the ages from ``first`` to ``last``, both inclusive; a limit of 100 years or more is none."""
+    if first <= 0:
+        return f"looks younger than {last + 1:g}"
+    return f"looks {first:g} or older" if last >= 100 else f"looks {first:g} to {last:g} years old"
+
+
 def questions(
     groups: dict[str, list[str]], age_groups: dict[str, list[float]], definitions: dict[str, dict[str, str]]
 ) -> list[dict]:
@@ -93,10 +100,7 @@ def questions(
         keys = answer_keys(answers, taken)
         own = definitions.get(attribute, {})
         years = age_groups if attribute == "age" else {}
-        said = {
-            g: own.get(g) or (f"looks {years[g][0]:g} to {years[g][1]:g} years old" if g in years else f"looks {g}")
-            for g in answers
-        }
+        said = {g: own.get(g) or (looks_aged(*years[g]) if g in years else f"looks {g}") for g in answers}
         rows = [{"group": g, "key": keys[g], "definition": said[g]} for g in answers]
         out.append({"attribute": attribute, "answers": rows})
     return out

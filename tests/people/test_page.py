@@ -171,6 +171,18 @@ def test_the_page_of_a_study_asks_about_its_sample_in_mixed_order(tmp_path: Path
     for i in (0, 21, 39):  # the picture under an id is that face's
         row, column = divmod(i, 10)
         assert np.asarray(Image.open(io.BytesIO(sheet)))[8 * row, 8 * column] == rows[ids[i]]
+    # what people answered is known now, and the page goes on with the same faces
+    tables.write(people.assign(group="adult"), tmp_path / "people.parquet", "people")
+    write_page(settings=SETTINGS, **same)
+    assert (tmp_path / "annotate.html").read_text(encoding="utf-8") == text
+    write_page(settings=SETTINGS | {"seed": 2}, **same)
+    assert sorted(content((tmp_path / "annotate.html").read_text(encoding="utf-8"))["ids"]) != sorted(ids)
+    write_page(settings=SETTINGS | {"size": 41}, **same)
+    assert len(tables.read(tmp_path / "sample.csv", "annotation_sample")) == 41
     (tmp_path / "list.csv").write_text("image_id\nf0007\nf0003\n", encoding="utf-8")
     write_page(settings=SETTINGS | {"faces": str(tmp_path / "list.csv")}, **same)
-    assert tables.read(tmp_path / "sample.csv", "annotation_sample")["image_id"].tolist() == ["f0003", "f0007"]
+    listed = tables.read(tmp_path / "sample.csv", "annotation_sample")
+    assert listed["image_id"].tolist() == ["f0003", "f0007"]
+    assert listed["probability"].isna().all()
+    write_page(settings=SETTINGS | {"size": 2}, **same)  # a list is not taken for a sample
+    assert tables.read(tmp_path / "sample.csv", "annotation_sample")["probability"].notna().all()

@@ -18,7 +18,7 @@ from fergap import seeds, tables
 from fergap.errors import UserError
 from fergap.files import write_text
 from fergap.people.annotation import sample
-from fergap.people.page.sample import draw_sample, guesses, listed_sample
+from fergap.people.page.sample import draw_sample, guesses, kept_sample, listed_sample
 
 HERE = Path(__file__).parent
 PROGRAM = ("order", "answers", "files", "pictures", "grid", "app")  # each uses those before it alone
@@ -223,7 +223,9 @@ def write_page(
     seed = seed if settings["seed"] is None else settings["seed"]
     if settings["faces"] is None:
         candidates = table[sample(table["label"], sample_per_class, seed)].reset_index(drop=True)
-        chosen = draw_sample(candidates, known, settings["size"], seed)
+        chosen = kept_sample(Path(drawn), candidates["image_id"], settings["size"], seed)
+        if chosen is None:
+            chosen = draw_sample(candidates, known, settings["size"], seed)
     else:
         listed = tables.load(settings["faces"])
         if "image_id" not in listed.columns:

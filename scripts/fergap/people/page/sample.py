@@ -1,9 +1,11 @@
 """Which faces a person is asked about: so many of every class and of everything that a model took them for."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from fergap import seeds
+from fergap import seeds, tables
 from fergap.errors import UserError
 
 
@@ -68,8 +70,8 @@ def draw_sample(faces: pd.DataFrame, people: pd.DataFrame, size: int | None, see
     -------
     pandas.DataFrame
         Table ``annotation_sample``: ``image_id``, ``label``, ``guess`` (groups joined by ``*``), ``stratum_faces``,
-        ``stratum_sampled`` and ``probability``, the share of its stratum that is asked about, whose inverse weighs a
-        face in estimates for all of them.
+        ``stratum_sampled``, ``probability``, the share of its stratum that is asked about, whose inverse weighs a
+        face in estimates for all of them, and ``seed``.
     """
     told = guesses(faces["image_id"], people)
     columns = {
@@ -89,11 +91,37 @@ def draw_sample(faces: pd.DataFrame, people: pd.DataFrame, size: int | None, see
     sampled = table.loc[np.sort(np.concatenate(chosen))].copy()
     sampled["stratum_sampled"] = sampled.groupby(["label", "guess"])["image_id"].transform("size").astype("int64")
     sampled["probability"] = sampled["stratum_sampled"] / sampled["stratum_faces"]
-    return sampled.reset_index(drop=True)
+    return sampled.assign(seed=seed).reset_index(drop=True)
+
+
+def kept_sample(path: Path, candidates: pd.Series, size: int | None, seed: int) -> pd.DataFrame | None:
+    """Return the sample of an earlier page if it is still what the study asks for: same size and seed, known faces.
+
+    What people answer becomes part of what the study knows; drawn anew by that, a second rater's page would show other
+    faces, and the first could not go on.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Table ``annotation_sample``, if there is one.
+    candidates : pandas.Series of str
+        Image ids that may be asked about.
+    """
+    if not path.exists():
+        return None
+    earlier = tables.read(path, "annotation_sample")
+    wanted = len(candidates) if size is None else min(size, len(candidates))
+    fits = (
+        len(earlier) == wanted
+        and earlier["probability"].notna().all()
+        and (earlier["seed"] == seed).all()
+        and earlier["image_id"].isin(candidates).all()
+    )
+    return earlier if fits else None
 
 
 def listed_sample(drawn: pd.DataFrame, listed: pd.Series, where: str) -> pd.DataFrame:
-    """Return the rows of ``drawn`` whose image ids are ``listed``.
+    """Return the rows of ``drawn`` whose image ids are ``listed``, with no probability: a list is no random sample.
 
     Raises
     ------
@@ -111,4 +139,6 @@ def listed_sample(drawn: pd.DataFrame, listed: pd.Series, where: str) -> pd.Data
             where=where,
             expected="image ids of the study's faces table",
         )
-    return drawn[drawn["image_id"].isin(listed)].reset_index(drop=True)
+    rows = drawn[drawn["image_id"].isin(listed)].reset_index(drop=True)
+    counts = rows.groupby(["label", "guess"])["image_id"].transform("size").astype("int64")
+    return rows.assign(stratum_sampled=counts, probability=np.nan)

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from fergap.config import (
     check_given_files,
+    check_has_pictures,
     check_written_once,
     checked,
     declared_groups,
@@ -18,7 +19,7 @@ from fergap.errors import UserError
 from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
-from fergap.people.sources import fairface_of, kind_of, table_files
+from fergap.people.sources import fairface_of, table_files
 from fergap.training.plan import (
     arm_packs,
     check_device,
@@ -111,6 +112,12 @@ def people_files(wildcards):
     if fairface_of(sources):
         files["fairface"] = f"results/{STUDY}/people/fairface.parquet"
     return files
+
+
+def shown_faces(wildcards):
+    """Return the faces that a person can be shown; end the workflow where the study has no pictures."""
+    tell(check_has_pictures, config)
+    return f"results/{wildcards.study}/faces/faces.parquet"
 
 
 def validation_table(wildcards):

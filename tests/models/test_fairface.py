@@ -37,7 +37,7 @@ def sum_of(path: Path) -> str:
 
 
 def test_the_scores_are_named_in_the_authors_order() -> None:
-    # README of FairFace: race_scores_fair, gender_scores_fair and age_scores_fair, as predict.py cuts them out of the 18
+    # README of FairFace: race_scores_fair, gender_scores_fair, age_scores_fair; predict.py cuts them out in this order
     assert COLUMNS[:7] == tuple(
         f"race_{race}"
         for race in ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")

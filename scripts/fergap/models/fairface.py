@@ -1,10 +1,10 @@
 """FairFace's model of people: a ResNet-34 with 18 scores for race, gender and age (Kärkkäinen & Joo 2021).
 
-The authors' code (https://github.com/dchen236/FairFace) finds a face, turns it upright and cuts it out with a margin of a
-quarter of its side; then it brings it to 224 × 224 pixels, shifts and scales the colours as for ImageNet, and takes the
-softmax of the first seven scores for race, of the next two for gender and of the last nine for age. A study's pictures are
-faces that were cut out already, so only the second half is done here: how much of the head a data set shows around a face
-is not what the model learned on, and a margin of another size can cost accuracy.
+The authors' code (https://github.com/dchen236/FairFace) finds a face, turns it upright and cuts it out with a
+margin of a quarter of its side; then it brings it to 224 × 224 pixels, shifts and scales the colours as for ImageNet,
+and takes the softmax of the first seven scores for race, of the next two for gender and of the last nine for age. A
+study's pictures are faces that were cut out already, so only the second half is done here: how much of the head a data
+set shows around a face is not what the model learned on, and a margin of another size can cost accuracy.
 """
 
 import hashlib

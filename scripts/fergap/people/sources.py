@@ -12,7 +12,8 @@ def table_files(source: str | dict) -> list[str]:
     """Return the files of answers that a source of people names, if it names any."""
     if not isinstance(source, dict) or kind_of(source) not in ("table", "deepface"):
         return []
-    return [source[kind_of(source)]]
+    given = source[kind_of(source)]
+    return [given] if isinstance(given, str) else list(given)
 
 
 def fairface_of(sources: list[str | dict]) -> dict:

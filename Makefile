@@ -2,10 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm fuzz lint bench calibrate check-paper clean
+.PHONY: demo annotate test test-slurm fuzz lint bench calibrate check-paper clean
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores all --quiet rules host reason
+
+# the page on which people say who is in the faces: make annotate STUDY=studies/fer2013.yaml
+annotate: .venv/installed
+	$(BIN)/snakemake annotate --cores all --quiet rules host reason $(if $(STUDY),--configfile $(STUDY))
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not cluster" --numprocesses auto --dist loadfile

@@ -25,6 +25,18 @@ rule all:
     localrule: True
 
 
+rule annotate:
+    input:
+        f"results/{STUDY}/people/annotate.html",
+    localrule: True
+
+
+rule exchange:
+    input:
+        f"results/{STUDY}/people/exchange",
+    localrule: True
+
+
 onstart:
     check_gpu()
 

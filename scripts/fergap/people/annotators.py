@@ -14,6 +14,8 @@ import pandas as pd
 from PIL import Image
 
 from fergap.errors import UserError
+from fergap.people.exchange import foreign, read_cvat, read_label_studio
+from fergap.people.raters import from_page, is_of_the_page
 from fergap.progress import Progress
 from fergap.tables import CONTROL, load, to_numbers
 
@@ -38,6 +40,34 @@ def age_group(years: pd.Series, groups: dict[str, list[float]]) -> pd.Series:
     for name, (first, last) in groups.items():
         names[(whole >= first) & (whole <= last)] = name
     return names
+
+
+def raters_file(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> pd.DataFrame | None:
+    """Return the answers in a file of the annotation page or of another tool; None where it is a plain table.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Table ``raters``.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or of no kind that is known.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError("there is no such file", where=str(path))
+    if path.suffix == ".jsonl":
+        return from_page(path)
+    if path.suffix == ".json":
+        return read_label_studio(path)
+    if path.suffix == ".xml":
+        return read_cvat(path)
+    header = load(path).columns
+    if is_of_the_page(header):
+        return from_page(path)
+    return foreign(load(path, text=tuple(header)), str(path), age_groups)
 
 
 def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> pd.DataFrame:

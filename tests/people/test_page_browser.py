@@ -33,6 +33,7 @@ def page(folder: Path, n: int, **changes) -> Path:
         "raters": [],
         "repeats": 0.1,
         "suggestions": None,
+        "disputed": None,
         "seed": 7,
     }
     path = folder / "annotate.html"
@@ -214,6 +215,43 @@ def test_shown_suggestions_are_seen_and_recorded(browser, tmp_path: Path) -> Non
     browser.press("c")
     row = next(csv.DictReader(io.StringIO(saved(browser, "drawn-anna.csv"))))
     assert row["suggestion_shown"] == "1"
+
+
+def test_an_adjudication_asks_only_what_differs_and_is_saved_as_that(browser, tmp_path: Path) -> None:
+    disputed = [["gender"], ["age"], ["gender", "age"]] * 4
+    path = page(tmp_path, 12, disputed=disputed, repeats=0)
+    begin(browser, path, "cleo")
+    for place in range(12):
+        label = browser.run("document.querySelector('.current').getAttribute('aria-label')")
+        asked = label.partition("asked: ")[2].split(", ")
+        captions = browser.run("document.querySelector('.current .caption').textContent")
+        assert captions.split() == [f"{name}?" for name in asked]
+        enabled = browser.run(
+            "[...document.querySelectorAll('fieldset[data-attribute]')].filter(b => !b.disabled)"
+            ".map(b => b.dataset.attribute)"
+        )
+        assert enabled == asked
+        if asked == ["age"]:
+            browser.press("f")
+            assert "not asked" in browser.run("document.getElementById('live').textContent")
+            browser.press("c")
+        elif asked == ["gender"]:
+            browser.press("m" if place % 2 else "u")
+        else:
+            browser.press("x")
+        assert done(browser) == place + 1
+    text = saved(browser, "drawn-adjudication-cleo.csv")
+    answers = from_page(browser.downloads / "drawn-adjudication-cleo.csv")
+    assert (answers["adjudication"] == 1).all()
+    by_face = answers.groupby("image_id")["attribute"].agg(list)
+    ids = [f'face {i:05d}, or"so"' if i == 3 else f"face {i:05d}" for i in range(12)]
+    assert by_face[ids].tolist() == disputed
+    begin(browser, path, "cleo")
+    assert done(browser) == 12
+    load(browser, browser.downloads / "drawn-adjudication-cleo.csv")
+    browser.wait("document.getElementById('live').textContent.includes('answers loaded')")
+    (browser.downloads / "drawn-adjudication-cleo.csv").unlink()
+    assert saved(browser, "drawn-adjudication-cleo.csv") == text
 
 
 def test_a_screen_reader_finds_a_grid_and_hears_what_happens(browser, tmp_path: Path) -> None:

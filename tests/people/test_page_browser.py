@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fergap.people.page.building import build_page, questions
 from fergap.people.raters import from_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page with")
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
 ASKED = questions({"gender": ["female", "male"], "age": ["child", "adult"]}, {"child": [0, 14], "adult": [15, 120]}, {})
 BEGIN = "document.getElementById('rater').value = {!r}; document.querySelector('#start form').requestSubmit()"
 
@@ -321,6 +323,38 @@ def test_nothing_sticks_out_and_words_stand_out(browser, tmp_path: Path, width: 
             assert contrast(text, ground) >= 4.5, (text, ground)
     assert contrast("warn", "paper") >= 4.5
     assert contrast("on-accent", "accent") >= 4.5
+
+
+@pytest.mark.skipif(not AXE.exists(), reason=f"no axe-core: npm install --no-save axe-core@4.14.1 puts it in {AXE}")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("disputed", [None, [["gender"], ["age"]] * 30])
+def test_axe_core_finds_nothing(browser, tmp_path: Path, theme: str, disputed: list | None) -> None:
+    def look(state: str) -> None:
+        browser.run(AXE.read_text(encoding="utf-8") + "; 0")
+        faults = browser.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap("
+            "v => v.nodes.map(n => [v.id, n.html.slice(0, 200), n.failureSummary.slice(0, 300)])))"
+        )
+        assert faults == [], state
+
+    path = page(tmp_path, 60, disputed=disputed, repeats=0)
+    browser.open(path)
+    browser.wait("document.getElementById('start').open")
+    browser.run(f"document.documentElement.dataset.theme = '{theme}'")
+    look("start")
+    begin(browser, path)
+    if browser.run("document.documentElement.dataset.theme") != theme:
+        browser.run("document.getElementById('theme').click()")
+    for key in "fumcxx":
+        browser.press(key)
+    browser.press("ArrowRight", shift=True)
+    time.sleep(0.3)  # the faces' fading
+    look("answering")
+    browser.press("Enter")
+    look("enlarged")
+    browser.press("Escape")
+    browser.press("p")
+    look("paused")
 
 
 def test_sixteen_thousand_faces_open_in_under_three_seconds(browser, tmp_path: Path) -> None:

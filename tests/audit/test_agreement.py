@@ -131,6 +131,28 @@ def test_rows_of_two_raters_and_a_repeat():
     assert cells["ann", "ann"].sum() == 5
 
 
+def test_adjudications_are_no_raters_answers_and_are_counted():
+    answers = {("ann", 0): "aaaaccccac", ("bob", 0): "aaacccccc.", ("ann", 1): "c........."}
+    before, confusion = found(answers, list("xxxxxyyyyy"))
+    differ = one(before, "answers_differ")
+    assert differ["n"] == 9
+    assert differ["estimate"] == pytest.approx(3 / 9)  # one of them with herself
+    assert one(before, "adjudicated")[["n", "estimate"]].tolist() == [3, 0]
+    assert "suggestion_shown" not in set(before["metric"])
+    sample, raters = study(answers, list("xxxxxyyyyy"))
+    decided = [
+        {"image_id": i, "attribute": "age", "answer": "c", "rater": who, "adjudication": 1, "repeat": 0}
+        for i, who in (("f0", "ann"), ("f3", "cleo"))
+    ]
+    more = pd.concat([raters.assign(suggestion_shown=[1.0] * 5 + [0.0] * 15), pd.DataFrame(decided)])
+    after = as_table(list(agreement(sample, more, SETTINGS)), "agreement")
+    assert one(after, "adjudicated")["estimate"] == pytest.approx(2 / 3)
+    assert one(after, "suggestion_shown")[["n", "estimate"]].tolist() == [20, 0.25]
+    rest = after[~after["metric"].isin(["adjudicated", "suggestion_shown"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, before[before["metric"] != "adjudicated"].reset_index(drop=True))
+    pd.testing.assert_frame_equal(as_table(list(agreement_confusion(more)), "agreement_confusion"), confusion)
+
+
 def test_simulated_raters_are_recovered():
     """Two raters who err at random in 10 % and 20 %: kappa and alpha from the shares that follow."""
     rng, n, hits = np.random.default_rng(8), 300, 0

@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
+from fergap.faces.locations import LOCATIONS, OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, fairface_of, kind_of, table_files
 from fergap.training.options import option_faults
@@ -665,7 +665,7 @@ def check_has_pictures(config: dict) -> None:
         raise UserError(
             "there are no faces to show: every arm brings predictions",
             where="config: faces.source",
-            expected="a source of pictures: " + ", ".join(("drawn", "fer2013", "ferplus", "image_table")),
+            expected="a source of pictures: " + ", ".join(name for name in LOCATIONS if name not in (SEVERAL, "none")),
         )
 
 

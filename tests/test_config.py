@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups, drawn_name, owners_ages
+from fergap.config import check_given_files, checked, declared_groups, owners_ages
 from fergap.errors import UserError
+from fergap.faces.locations import drawn_sources
 
 
 @pytest.fixture(scope="module")
@@ -280,8 +281,8 @@ def several(demo: dict, update: dict) -> dict:
 def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
     config = checked(several(demo, {}), schema)
     assert config["faces"]["source"] == "several"
-    assert drawn_name(config) == "drawn/"
-    assert drawn_name(checked(demo, schema)) == ""
+    assert list(drawn_sources(config["faces"])) == ["drawn/"]
+    assert list(drawn_sources(checked(demo, schema)["faces"])) == [""]
     assert declared_groups(config)["race"] == ["Caucasian", "African-American", "Asian"]
     assert owners_ages(config)["40-69"] == "adult"
 
@@ -296,7 +297,26 @@ def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
         ({"faces": {"sources": [{"source": "rafdb", "size": 5}, {"source": "drawn"}]}}, "sources.0.size"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "labels": "seven"}]}}, "sources.1.labels"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "drop": ["nf >"]}]}}, "sources.1.drop.0"),
-        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}}, "drawn stands twice"),
+        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn"}]}}, "two sources are called drawn"),
+        (
+            {"faces": {"sources": [{"source": "rafdb", "drawn": {"count": 500}}, {"source": "drawn"}]}},
+            "sources.0.drawn",
+        ),
+        (
+            {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b", "drawn": {"not_a_face": 2}}]}},
+            "faces.sources.1.drawn.not_a_face",
+        ),
+        (
+            {
+                "faces": {
+                    "sources": [
+                        {"source": "rafdb"},
+                        {"source": "drawn", "name": "b", "drawn": {"near_duplicates": 0.5, "exact_duplicates": 0.5}},
+                    ]
+                }
+            },
+            "faces.sources (b).drawn",
+        ),
         ({"faces": {"folder": "data"}}, "folder has no meaning beside sources"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "expw"}]}}, "drawn has no meaning"),
         ({"people": {"age_groups": {"minor": [0, 14], "adult": [15, 120]}}}, "of which drawn speaks"),

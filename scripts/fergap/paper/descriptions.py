@@ -6,6 +6,7 @@ from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.figures_data import class_shares
 from fergap.paper.numbers import MINUS, count, percent, points, with_interval
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
@@ -126,8 +127,10 @@ def fold_gaps(results: Results) -> str:
 
 def montage(results: Results) -> str:
     """Describe the montage by its rows."""
-    kind = "Drawn faces" if results.study["faces"]["source"] == "drawn" else "Faces"
-    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}."
+    kind = "Drawn faces" if all_drawn(results.study) else "Faces"
+    sources = list(given_sources(results.study))
+    blocks = f"; blocks of columns from left to right: {', '.join(sources)}" if len(sources) > 1 else ""
+    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}{blocks}."
 
 
 def gap_changes(results: Results) -> str:

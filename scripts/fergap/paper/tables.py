@@ -3,6 +3,7 @@
 from fergap.paper import (
     dataset,
     human,
+    planting,
     raters,
     tables_appendix,
     tables_changes,
@@ -20,11 +21,11 @@ from fergap.paper import (
     tables_training,
 )
 
-TABLES = {
+TABLES = {"planted": planting.table} | {
     make.__name__: make
     for make in (
         *(tables_data.dropped, tables_data.labels, tables_data.overlaps, tables_data.annotators, tables_data.checks),
-        *(tables_data.planted, tables_training.arms, tables_training.composition, tables_training.recipe),
+        *(tables_training.arms, tables_training.composition, tables_training.recipe),
         *(tables_training.versions, tables_performance.accuracy, tables_performance.fold_metrics),
         *(tables_performance.groups, tables_performance.printed_groups, tables_gaps.gaps, tables_gaps.tests),
         *(

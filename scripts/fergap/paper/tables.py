@@ -1,6 +1,7 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    data_sets,
     dataset,
     human,
     planting,
@@ -53,6 +54,7 @@ TABLES = {"planted": planting.table} | {
             tables_sensitivity.validated,
             tables_files.files,
         ),
+        *(data_sets.recognition, data_sets.recognition_matrix, data_sets.unseen_sources),
         *(dataset.dataset_bias, human.human_reference, raters.agreement),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )

@@ -8,6 +8,7 @@ rule audit:
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
         validation=validation_table,
+        recognition=pack_paths(config, "predictions.parquet", recognising(config)),
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
@@ -44,6 +45,8 @@ rule audit:
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
         human_reference=update("results/{study}/audit/human_reference.csv"),
+        source_recognition=update("results/{study}/audit/source_recognition.csv"),
+        unseen_sources=update("results/{study}/audit/unseen_sources.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
     log:
@@ -58,7 +61,8 @@ rule audit:
         runtime=30,
     params:
         audit=lookup(dpath="audit", within=config),
-        arms=ARMS,
+        arms=audited(config),
+        unseen=unseen(config),
         groups=declared_groups(config),
         tried=tried(config),
         labels=config["faces"].get("labels"),

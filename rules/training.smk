@@ -78,7 +78,7 @@ rule derive_predictions:
 rule collect_predictions:
     input:
         lib=library("training"),
-        packs=pack_paths(config, "predictions.parquet"),
+        packs=pack_paths(config, "predictions.parquet", CLASSIFYING),
         derived=derived_paths(config, "predictions.parquet"),
         external=list(external_arms(config).values()),
         faces=branch(

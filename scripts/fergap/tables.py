@@ -474,6 +474,23 @@ TABLES = {
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
     ),
+    "source_recognition": Table(
+        HEAD
+        | {"group": TEXT, "metric": Column("text", values=("accuracy", "share")), "true": OPEN_TEXT}
+        | {"predicted": OPEN_TEXT, "count": COUNT, "n": COUNT}
+        | {"estimate": OPEN_SHARE, "ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE}
+        | {"expected": OPEN_SHARE, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+    ),
+    "unseen_sources": Table(
+        HEAD
+        | {"seen": TEXT, "source": TEXT, "group": TEXT, "reference": OPEN_TEXT}
+        | {"n": COUNT, "n11": COUNT, "n10": COUNT, "n01": COUNT, "n00": COUNT}
+        | {f"{what}_{part}": OPEN_SHARE for what in ("seen", "unseen") for part in ("low", "high")}
+        | {"accuracy_seen": OPEN_SHARE, "accuracy_unseen": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"gap_change": OPEN_NUMBER, "gap_change_low": OPEN_NUMBER, "gap_change_high": OPEN_NUMBER}
+    ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}
         | {"metric": TEXT, "raters": COUNT, "n": COUNT}

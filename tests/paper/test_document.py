@@ -10,6 +10,7 @@ import pytest
 import yaml
 from made_up import ROOT, full_config, study_config, write_study
 
+from fergap.paper import planting
 from fergap.paper.document import Document
 from fergap.paper.figures import FIGURES
 from fergap.paper.tables import TABLES
@@ -215,7 +216,8 @@ def test_values_are_plain_text(tmp_path):
 
 
 def test_what_was_planted_follows_the_configuration():
-    from fergap.paper.methods import planted
+    def planted(study):
+        return " ".join(planting.planted(study))
 
     assert "a gap against children is planted" in planted(study_config())
     fair = study_config()

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from fergap.faces.locations import LOCATIONS, SEVERAL
-from fergap.paper import methods
+from fergap.paper import methods, planting
 
 FAIRFACE = {"weights": "fairface.pt", "sha256": "0123456789abcdef" * 4}
 
@@ -61,3 +61,29 @@ def test_several_sources_are_told_one_by_one() -> None:
     faces["sources"][1] = {"source": "fer2013", "labels": "b"}
     assert list(methods.used_faces(faces)["schemes"]) == ["a", "b"]
     assert "drawn" not in methods.used_faces(faces)
+
+
+def test_drawn_sources_are_told_with_their_own_truths(schema: dict) -> None:
+    offered = schema["faces"]["properties"]["drawn"]["properties"]
+    assert set(planting.SETTINGS) == set(offered)
+    common = {key: rules["default"] for key, rules in offered.items()}
+    own = {"children": 0.3, "blur": 0.5, "brightness": -0.1, "label_noise": 0.2, "stereotype": 0.4}
+    sources = [{"source": "drawn"}, {"name": "street", "source": "drawn", "drawn": own}]
+    study = {"faces": {"source": SEVERAL, "sources": sources, "drawn": common}}
+    assert planting.truths(study) == {"drawn": common, "street": common | own}
+    assert planting.all_drawn(study)
+    plain, street = planting.planted(study)
+    assert plain.startswith("**drawn.**")
+    assert "manner of their own: blurred" not in plain
+    for words in (
+        "30 % of the faces are children",
+        "blurred by 0.5 pixels and darker by 10 %",
+        "20 % of the faces see",
+    ):
+        assert words in street.replace("\N{NO-BREAK SPACE}", " "), words
+    assert "40" in street
+    assert methods.source(study).count("parametric generator") == 1
+    study["faces"]["sources"].append({"source": "rafdb"})
+    assert not planting.all_drawn(study)
+    assert list(planting.truths(study)) == ["drawn", "street"]
+    assert len(planting.planted({"faces": {"source": "drawn", "drawn": common}})) == 1

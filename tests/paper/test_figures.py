@@ -180,3 +180,15 @@ def test_labels_are_moved_apart(heights):
     moved = apart(heights, 1.0)
     assert (np.diff(moved) > 0.99).all()
     assert sum(moved) == pytest.approx(sum(heights), abs=0.1)
+
+
+def test_faces_of_several_sources_stand_in_blocks(tmp_path):
+    results = Results(write_study(tmp_path, n=300))
+    np.save(tmp_path / "pixels.npy", np.random.default_rng(1).integers(0, 255, (300, 24, 24), dtype=np.uint8))
+    results.pixels = tmp_path / "pixels.npy"
+    faces = results.table("faces")
+    results.tables["faces"] = faces.assign(source=np.where(faces.index % 2, "street", "studio"))
+    axes = draw(results)["montage"].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["studio", "street"]
+    own = results.table("faces").query("label == @results.classes[0] and source == 'street'")["row"].iloc[0]
+    np.testing.assert_array_equal(axes.images[0].get_array()[:24, 168:192], np.load(results.pixels)[own])

@@ -205,7 +205,7 @@ def study(tmp_path: Path) -> dict[str, Path]:
 
 
 def annotated(study: dict[str, Path], sources: list, **settings: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rest = {"sample_per_class": None, "seed": 1, "drawn": None, "workers": 1, "owners_ages": {}}
+    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1, "owners_ages": {}}
     annotate_people(sources=sources, age_groups=AGES, **rest, **settings, **study)
     people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
     return people, tables.read(study["raters"], "raters").set_index(["rater", "image_id", "attribute"])

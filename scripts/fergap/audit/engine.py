@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fergap import tables
+from fergap.audit import data_sets
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
@@ -83,6 +84,8 @@ NAMES = (
     "dataset_bias",
     "dataset_shares",
     "human_reference",
+    "source_recognition",
+    "unseen_sources",
     "agreement",
     "agreement_confusion",
 )
@@ -135,6 +138,8 @@ def audit(
     tried: Mapping[str, int] | None = None,
     taggers: pd.DataFrame | None = None,
     raters: pd.DataFrame | None = None,
+    recognition: pd.DataFrame | None = None,
+    unseen: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -191,6 +196,11 @@ def audit(
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
         tables ``agreement`` and ``agreement_confusion``.
+    recognition : pandas.DataFrame, optional
+        Predictions of the source that a face comes from, as ``predictions``. Gives the table ``source_recognition``.
+    unseen : mapping, optional
+        Arm that predicts each source by a model that never saw it → the arm whose models saw all sources. Gives the
+        table ``unseen_sources``.
     seed : int
         Every resample derives from it.
 
@@ -242,6 +252,8 @@ def audit(
     out["model_bias_ranks"] += model_bias_ranks(sample, biased, settings)
     adjust((r for r in out["model_bias"] if r["form"] == "corrected" and r["metric"] != SCORE), ["arm"], "holm")
     out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
+    out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
+    out["unseen_sources"] += data_sets.unseen_sources(sample, people, unseen or {}, groups or {}, settings)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)

@@ -6,7 +6,7 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 
 from matplotlib.figure import Figure
 
-from fergap.paper import figures_data, figures_gaps, figures_sensitivity, figures_tradeoff
+from fergap.paper import figures_data, figures_gaps, figures_sensitivity, figures_sources, figures_tradeoff
 from fergap.paper.results import Results
 
 FIGURES = {
@@ -23,6 +23,8 @@ FIGURES = {
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
+    "recognition": (figures_sources.recognition, "source_recognition"),
+    "unseen": (figures_sources.unseen, "unseen_sources"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 

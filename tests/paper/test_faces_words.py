@@ -8,6 +8,7 @@ import yaml
 from fergap.faces.locations import LOCATIONS, SEVERAL
 from fergap.paper import methods, planting
 
+FACES = {"source": "ferplus"}
 FAIRFACE = {"weights": "fairface.pt", "sha256": "0123456789abcdef" * 4}
 
 
@@ -26,7 +27,9 @@ def test_every_source_of_faces_has_words_and_a_place(schema: dict) -> None:
 
 def test_every_publication_named_is_in_the_references(root: Path) -> None:
     known = (root / "report" / "references.bib").read_text(encoding="utf-8")
-    guessed = methods.people({"people": {"sources": [{"deepface": "faces.json"}, {"fairface": FAIRFACE}]}})
+    guessed = methods.people(
+        {"faces": FACES, "people": {"sources": [{"deepface": "faces.json"}, {"fairface": FAIRFACE}]}}
+    )
     for words in [*methods.SOURCES.values(), guessed]:
         for key in [part.split("]")[0] for part in words.split("[@")[1:]]:
             assert f"{{{key}," in known, key
@@ -41,7 +44,7 @@ def test_every_source_of_people_has_words(schema: dict) -> None:
     ("straddling", "words"), [({}, "counts as open"), ({"straddling": "spread"}, "share of the bin’s years")]
 )
 def test_models_are_told_with_their_weights_and_what_becomes_of_bins(straddling: dict, words: str) -> None:
-    study = {"people": {"sources": [{"fairface": FAIRFACE | straddling}, {"deepface": "faces.json"}]}}
+    study = {"faces": FACES, "people": {"sources": [{"fairface": FAIRFACE | straddling}, {"deepface": "faces.json"}]}}
     told = methods.people(study)
     assert words in told
     assert "SHA-256 0123456789ab…" in told

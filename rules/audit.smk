@@ -8,6 +8,7 @@ rule audit:
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
         validation=validation_table,
+        answers=given_answers,
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
@@ -44,6 +45,7 @@ rule audit:
         human_reference=update("results/{study}/audit/human_reference.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
+        unanswered=update("results/{study}/audit/unanswered.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

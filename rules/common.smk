@@ -20,6 +20,9 @@ from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.training.plan import (
     arm_packs,
+    asked_arms,
+    asked_paths,
+    asked_settings,
     check_device,
     derived_arms,
     derived_paths,
@@ -139,6 +142,16 @@ def training_threads(wildcards):
     return len(arm_packs(config, wildcards.arm)[int(wildcards.pack)])
 
 
+def asked_arm(wildcards):
+    """Return what decides what an arm asks."""
+    return asked_settings(config, wildcards.arm)
+
+
+def given_answers(wildcards):
+    """Return the answers of the models that the study asks, if it asks any."""
+    return f"results/{STUDY}/training/answers.csv" if asked_arms(config) else []
+
+
 def derived_from(wildcards):
     """Return the predictions of which an arm is made."""
     source = derived_arms(config)[wildcards.arm]
@@ -177,6 +190,8 @@ def paper_files(wildcards):
         files["training"] = collect(
             "results/{study}/training/{table}.csv", study=STUDY, table=tables
         )
+    if answers := given_answers(wildcards):
+        files["training"] = [*files.get("training", []), answers]
     return files
 
 

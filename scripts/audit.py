@@ -32,6 +32,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         tried=snakemake.params.tried,
         taggers=taggers,
         raters=tables.read(snakemake.input.raters, "raters"),
+        answers=tables.read(snakemake.input.answers, "answers") if snakemake.input.answers else None,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

@@ -185,6 +185,20 @@ TABLES = {
         },
         key=("arm", "seed", "repeat", "fold"),
     ),
+    "answers": Table(
+        {
+            "arm": TEXT,
+            "image_id": TEXT,
+            "status": Column("text", values=("answered", "refused", "several classes", "no class", "unreadable")),
+            "named": OPEN_TEXT,
+            "text": OPEN_TEXT,
+            "model": OPEN_TEXT,
+            "date": TEXT,
+            "tokens": COUNT,
+            "requests": COUNT,
+        },
+        key=("arm", "image_id"),
+    ),
     "adjustments": Table(
         {
             "arm": TEXT,
@@ -430,6 +444,13 @@ TABLES = {
         {"attribute": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT, "share": OPEN_SHARE}
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
+    ),
+    "unanswered": Table(
+        HEAD
+        | {"group": TEXT, "why": TEXT, "n": COUNT, "count": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT},
+        key=("arm", "attribute", "group", "why"),
     ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}

@@ -40,6 +40,7 @@ from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, con
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.tradeoff import tradeoff
+from fergap.audit.unanswered import unanswered
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -81,6 +82,7 @@ NAMES = (
     "human_reference",
     "agreement",
     "agreement_confusion",
+    "unanswered",
 )
 
 
@@ -131,6 +133,7 @@ def audit(
     tried: Mapping[str, int] | None = None,
     taggers: pd.DataFrame | None = None,
     raters: pd.DataFrame | None = None,
+    answers: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -186,6 +189,9 @@ def audit(
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``annotator``, ``time`` (0, or 1 where the same
         annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``.
+    answers : pandas.DataFrame, optional
+        What became of each question that an arm put to a model in words: ``arm``, ``image_id`` and ``status``. Gives
+        the table ``unanswered``.
     seed : int
         Every resample derives from it.
 
@@ -238,6 +244,7 @@ def audit(
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
+    out["unanswered"] += unanswered(sample, answers, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

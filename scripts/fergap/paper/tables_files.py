@@ -44,6 +44,7 @@ FILES = {
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
+    "unanswered": "faces for which a model that was asked in words named no class",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }

@@ -9,6 +9,7 @@ rule audit:
         ),
         validation=validation_table,
         recognition=pack_paths(config, "predictions.parquet", recognising(config)),
+        answers=given_answers,
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
@@ -49,6 +50,7 @@ rule audit:
         unseen_sources=update("results/{study}/audit/unseen_sources.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
+        unanswered=update("results/{study}/audit/unanswered.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

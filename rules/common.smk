@@ -26,6 +26,9 @@ from fergap.paper.summary import summary
 from fergap.people.sources import fairface_of, table_files
 from fergap.training.plan import (
     arm_packs,
+    asked_arms,
+    asked_paths,
+    asked_settings,
     audited,
     check_device,
     derived_arms,
@@ -160,6 +163,16 @@ def training_threads(wildcards):
     return len(arm_packs(config, wildcards.arm)[int(wildcards.pack)])
 
 
+def asked_arm(wildcards):
+    """Return what decides what an arm asks."""
+    return asked_settings(config, wildcards.arm)
+
+
+def given_answers(wildcards):
+    """Return the answers of the models that the study asks, if it asks any."""
+    return f"results/{STUDY}/training/answers.csv" if asked_arms(config) else []
+
+
 def derived_from(wildcards):
     """Return the predictions of which an arm is made."""
     source = derived_arms(config)[wildcards.arm]
@@ -198,6 +211,8 @@ def paper_files(wildcards):
         files["training"] = collect(
             "results/{study}/training/{table}.csv", study=STUDY, table=tables
         )
+    if answers := given_answers(wildcards):
+        files["training"] = [*files.get("training", []), answers]
     return files
 
 

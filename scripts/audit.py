@@ -37,6 +37,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         raters=tables.read(snakemake.input.raters, "raters"),
         recognition=pd.concat(recognised, ignore_index=True) if recognised else None,
         unseen=snakemake.params.unseen,
+        answers=tables.read(snakemake.input.answers, "answers") if snakemake.input.answers else None,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

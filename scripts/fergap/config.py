@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
@@ -401,6 +402,27 @@ def source_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
         )
 
 
+def endpoint_faults(settings: dict, where: str) -> Iterator[UserError]:
+    """Yield what is wrong with the address of a model that is asked."""
+    try:
+        url = urlsplit(settings["url"])
+        known = url.scheme in ("http", "https") and url.hostname and not (url.query or url.fragment)
+    except ValueError:
+        known = False
+    if not known:
+        yield UserError(
+            f"{shown(settings['url'])} is no such address",
+            where=f"config: {where}.url",
+            expected="the base address of an OpenAI-compatible endpoint, such as http://localhost:8000/v1",
+        )
+    elif "@" in url.netloc:
+        yield UserError(
+            "holds a name or a password, which the paper would print",
+            where=f"config: {where}.url",
+            fix="take it out, and name an environment variable that holds the key: key_from",
+        )
+
+
 def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
     """Yield what does not go together in an arm's network, its weights and its pictures."""
     if error := networks.too_small(arm["network"], size, f"{where}.network"):
@@ -486,11 +508,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if "from" in arm:
             yield from derived_faults(config, arm, where)
             continue
-        if ("network" in arm) == ("predictions" in arm):
+        if sum(key in arm for key in ("network", "predictions", "endpoint")) != 1:
             yield UserError(
-                "needs either network or predictions",
+                "needs either network or predictions or endpoint",
                 where=f"config: {where}",
-                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv} or {name: …, from: an arm, …}",
+                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv}, {name: …, endpoint: …} or "
+                "{name: …, from: an arm, …}",
             )
         for key in AFTER:
             if key in arm:
@@ -499,16 +522,19 @@ def contradictions(config: dict) -> Iterator[UserError]:
                     where=f"config: {where}",
                     fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
                 )
-        if "predictions" in arm:
+        given = next((key for key in ("predictions", "endpoint") if key in arm), None)
+        if given:
             for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split", "label", "folds"):
                 if key in arm:
-                    yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
-        elif faces["source"] == "none":
+                    yield UserError(f"{key} has no meaning beside {given}", where=f"config: {where}")
+        if given != "predictions" and faces["source"] == "none":
             yield UserError(
-                "nothing to train on: faces.source is none",
+                f"nothing to {'show the model' if given else 'train on'}: faces.source is none",
                 where=f"config: {where}",
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
+        if "endpoint" in arm:
+            yield from endpoint_faults(arm["endpoint"], f"{where}.endpoint")
         if "network" in arm and not networks.is_known(arm["network"]):
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:

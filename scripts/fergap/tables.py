@@ -213,6 +213,20 @@ TABLES = {
         },
         key=("arm", "seed", "repeat", "fold"),
     ),
+    "answers": Table(
+        {
+            "arm": TEXT,
+            "image_id": TEXT,
+            "status": Column("text", values=("answered", "refused", "several classes", "no class", "unreadable")),
+            "named": OPEN_TEXT,
+            "text": OPEN_TEXT,
+            "model": OPEN_TEXT,
+            "date": TEXT,
+            "tokens": COUNT,
+            "requests": COUNT,
+        },
+        key=("arm", "image_id"),
+    ),
     "adjustments": Table(
         {
             "arm": TEXT,
@@ -490,6 +504,13 @@ TABLES = {
         | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
         | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
         | {"gap_change": OPEN_NUMBER, "gap_change_low": OPEN_NUMBER, "gap_change_high": OPEN_NUMBER}
+    ),
+    "unanswered": Table(
+        HEAD
+        | {"group": TEXT, "why": TEXT, "n": COUNT, "count": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT},
+        key=("arm", "attribute", "group", "why"),
     ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}

@@ -43,6 +43,7 @@ from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, con
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.tradeoff import tradeoff
+from fergap.audit.unanswered import unanswered
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -88,6 +89,7 @@ NAMES = (
     "unseen_sources",
     "agreement",
     "agreement_confusion",
+    "unanswered",
 )
 
 
@@ -140,6 +142,7 @@ def audit(
     raters: pd.DataFrame | None = None,
     recognition: pd.DataFrame | None = None,
     unseen: Mapping[str, str] | None = None,
+    answers: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -201,6 +204,9 @@ def audit(
     unseen : mapping, optional
         Arm that predicts each source by a model that never saw it → the arm whose models saw all sources. Gives the
         table ``unseen_sources``.
+    answers : pandas.DataFrame, optional
+        What became of each question that an arm put to a model in words: ``arm``, ``image_id`` and ``status``. Gives
+        the table ``unanswered``.
     seed : int
         Every resample derives from it.
 
@@ -259,6 +265,7 @@ def audit(
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
+    out["unanswered"] += unanswered(sample, answers, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

@@ -348,9 +348,11 @@ def protocol(study: dict) -> str:
 
 
 def given_protocol(study: dict) -> str:
-    """Return what is known of predictions that were given."""
+    """Return what is known of predictions that were given, or asked for."""
+    asked = any(arm.get("endpoint") for arm in study["arms"])
+    given = "were asked for in words or given" if asked else "were given"
     return (
-        "The predictions of every arm were given; this study trained nothing. Arms are compared face by face, on the "
+        f"The predictions of every arm {given}; this study trained nothing. Arms are compared face by face, on the "
         "faces that both predict. Whether every face was predicted by a model that never saw it is for those to say "
         "who made the predictions."
     )
@@ -437,6 +439,11 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     if any(arm.get("predictions") for arm in study["arms"]):
         found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if any(arm.get("endpoint") for arm in study["arms"]):
+        found.append(
+            "Models were asked behind an address: what they learned from is not known here, and they may have seen "
+            "these very faces; the same question may be answered in another way another day."
+        )
     if any(arm.get("weights", "none") not in ("none", "imagenet") for arm in study["arms"]):
         found.append("Weights to start from were given; that they had not learned these faces cannot be checked here.")
     if results.has("labels"):

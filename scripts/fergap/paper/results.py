@@ -14,7 +14,7 @@ FOLDERS = {
     "faces": ("dropped", "labels", "overlaps", "faces"),
     "people": ("people",),
     "paper": ("timings",),
-    "training": ("history", "composition", "runs"),
+    "training": ("history", "composition", "runs", "answers"),
     "calibration": ("calibration",),
 }
 PER_FACE = ("faces", "people")

@@ -48,6 +48,7 @@ FILES = {
     "unseen_sources": "accuracy on each source by networks that saw it and by others that never did",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
+    "unanswered": "faces for which a model that was asked in words named no class",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }

@@ -16,6 +16,8 @@ def arms(results: Results) -> str:
         network = (
             "predictions of somebody else's model" if arm.get("predictions") else name(arm.get("network", MISSING))
         )
+        if arm.get("endpoint"):
+            network = f"{name(arm['endpoint']['model'])}, asked in words"
         weights = count(own["parameters"].iloc[0]) if len(own) else MISSING
         own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []

@@ -179,7 +179,23 @@ def arm_packs(config: Mapping, arm: str) -> list[list[Unit]]:
 
 def trained_arms(config: Mapping) -> list[str]:
     """Return the names of the arms that train a network."""
-    return [arm["name"] for arm in config["arms"] if not arm.get("predictions") and not arm.get("from")]
+    others = ("predictions", "from", "endpoint")
+    return [arm["name"] for arm in config["arms"] if not any(arm.get(key) for key in others)]
+
+
+def asked_arms(config: Mapping) -> list[str]:
+    """Return the names of the arms that ask a model behind an address."""
+    return [arm["name"] for arm in config["arms"] if arm.get("endpoint")]
+
+
+def asked_settings(config: Mapping, arm: str) -> dict:
+    """Return what decides what an arm asks, and whom: ``name`` and ``endpoint``."""
+    return {key: arm_of(config, arm)[key] for key in ("name", "endpoint")}
+
+
+def asked_paths(config: Mapping, table: str) -> list[str]:
+    """Return the path of ``table`` in every arm that asks a model behind an address."""
+    return [f"results/{config['study']}/training/{arm}/asked/{table}" for arm in asked_arms(config)]
 
 
 def derived_arms(config: Mapping) -> dict[str, str]:

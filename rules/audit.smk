@@ -44,6 +44,7 @@ rule audit:
         human_reference=update("results/{study}/audit/human_reference.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
+        by_annotator=update("results/{study}/audit/by_annotator.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

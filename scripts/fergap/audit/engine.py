@@ -10,6 +10,7 @@ from fergap import tables
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
+from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, gap_changes
 from fergap.audit.checks import checks
@@ -81,6 +82,7 @@ NAMES = (
     "human_reference",
     "agreement",
     "agreement_confusion",
+    "by_annotator",
 )
 
 
@@ -186,7 +188,7 @@ def audit(
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
-        tables ``agreement`` and ``agreement_confusion``.
+        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``.
     seed : int
         Every resample derives from it.
 
@@ -239,6 +241,7 @@ def audit(
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
+    out["by_annotator"] += by_annotator(sample, raters, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

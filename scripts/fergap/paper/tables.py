@@ -1,6 +1,7 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    annotators,
     dataset,
     human,
     raters,
@@ -52,7 +53,7 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
-        *(dataset.dataset_bias, human.human_reference, raters.agreement),
+        *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -31,6 +31,12 @@ rule annotate:
     localrule: True
 
 
+rule adjudicate:
+    input:
+        f"results/{STUDY}/people/adjudicate.html",
+    localrule: True
+
+
 rule exchange:
     input:
         f"results/{STUDY}/people/exchange",

@@ -37,6 +37,8 @@ rule audit:
         multiplicity=update("results/{study}/audit/multiplicity.csv"),
         models_compared=update("results/{study}/audit/models_compared.csv"),
         ranking=update("results/{study}/audit/ranking.csv"),
+        model_bias=update("results/{study}/audit/model_bias.csv"),
+        model_bias_ranks=update("results/{study}/audit/model_bias_ranks.csv"),
         tradeoff=update("results/{study}/audit/tradeoff.csv"),
         not_estimable=update("results/{study}/audit/not_estimable.csv"),
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),

@@ -82,6 +82,33 @@ rule write_page:
         "../scripts/write_page.py"
 
 
+rule write_adjudication:
+    input:
+        lib=library("people", "people/page"),
+        faces=shown_faces,
+        pixels="results/{study}/faces/pixels.npy",
+        adjudication="results/{study}/people/adjudication.csv",
+    output:
+        page=update("results/{study}/people/adjudicate.html"),
+    log:
+        "logs/{study}/write_adjudication.log",
+    benchmark:
+        "logs/{study}/write_adjudication.benchmark.tsv"
+    conda:
+        "../envs/people.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        people=lookup(dpath="people", within=config),
+        groups=declared_groups(config),
+        seed=lookup(dpath="seed", within=config),
+        failures=failed_before("write_adjudication"),
+    script:
+        "../scripts/write_adjudication.py"
+
+
 rule export_people:
     input:
         lib=library("people"),

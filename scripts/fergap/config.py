@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
+from fergap.faces.locations import LOCATIONS, OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, fairface_of, kind_of, table_files
 from fergap.training.options import option_faults
@@ -354,6 +354,13 @@ def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
                 where=f"{where}.{key}",
                 expected=f"network: {', '.join(networks.PRETRAINED)}",
             )
+    own = [name for name in networks.PRETRAINED if name not in networks.TORCHVISION]
+    if arm.get("weights") == "imagenet" and arm["network"].lower() in own:
+        yield UserError(
+            f"there are no ImageNet weights of {arm['network']} to fetch",
+            where=f"{where}.weights",
+            expected="none, or the path of a file",
+        )
     if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
         yield UserError(
             f"{arm['tuned']} of a network that knows nothing",
@@ -388,6 +395,20 @@ def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
             "adversary and alignment exclude each other, because the layers that alignment aligns learn nothing later",
             where=f"config: {where}",
             fix="leave out one of them; alignment has a discriminator of its own",
+        )
+
+
+def placebo_faults(contrast: dict, arms: dict[str, dict], where: str) -> Iterator[UserError]:
+    """Yield the error for a placebo that holds the very composition by which a contrast's arms differ."""
+    before, after, placebo = (
+        arms.get(contrast.get(role), {}).get("composition") for role in ("before", "after", "placebo")
+    )
+    if placebo and placebo == after != before:
+        yield UserError(
+            f"{contrast['placebo']} is trained on the composition of {contrast['after']}, which is what is compared",
+            where=f"config: {where}.placebo",
+            expected="an arm without the intervention",
+            fix=f"give it like: {contrast['before']}, or the composition as_found",
         )
 
 
@@ -434,9 +455,15 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:
             yield from network_faults(arm, faces["size"], f"config: {where}")
+        recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and "alignment" in arm:
             yield from alignment_faults(arm, arm.get("epochs", training["epochs"]), where)
-        recipe = arm.get("recipe", training["recipe"])
+            if training.get("recipes", {}).get(recipe, {}).get("schedule") == "plateau":
+                yield UserError(
+                    "alignment learns no classes in its first epochs, and plateau goes by their validation loss",
+                    where=f"config: {where}",
+                    fix="give the arm a recipe with another schedule",
+                )
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
     for i, contrast in enumerate(audit["contrasts"]):
@@ -447,6 +474,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
             yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
+        yield from placebo_faults(contrast, {arm["name"]: arm for arm in config["arms"]}, f"audit.contrasts.{i}")
     for attribute, group in audit["reference"].items():
         declared = declared_groups(config).get(attribute)
         if attribute in audit["attributes"] and declared and group not in declared:
@@ -637,7 +665,7 @@ def check_has_pictures(config: dict) -> None:
         raise UserError(
             "there are no faces to show: every arm brings predictions",
             where="config: faces.source",
-            expected="a source of pictures: " + ", ".join(("drawn", "fer2013", "ferplus", "image_table")),
+            expected="a source of pictures: " + ", ".join(name for name in LOCATIONS if name not in (SEVERAL, "none")),
         )
 
 

@@ -426,6 +426,21 @@ TABLES = {
         | {"ci_low": SHARE, "ci_high": SHARE, "confidence": SHARE, "method": TEXT, "best": TEXT, "difference": GAP}
         | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "indistinguishable": FLAG, "status": TEXT}
     ),
+    "model_bias": Table(
+        HEAD
+        | {"metric": TEXT, "summary": OPEN_TEXT, "form": Column("text", values=("corrected", "published"))}
+        | {"groups": COUNT, "n": COUNT}
+        | {c: Column("number", missing=True, low=0) for c in ("estimate", "ci_low", "ci_high")}
+        | {"confidence": SHARE, "method": OPEN_TEXT, "expected": Column("number", missing=True, low=0)}
+        | {"excess": OPEN_NUMBER, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"decided_by": OPEN_TEXT, "left_out": OPEN_TEXT}
+    ),
+    "model_bias_ranks": Table(
+        {"arms": TEXT, "attribute": TEXT, "metric": TEXT, "form": Column("text", values=("corrected", "published"))}
+        | {"arm": TEXT, "ranked": COUNT, "rank": OPEN_COUNT, "rank_low": OPEN_COUNT, "rank_high": OPEN_COUNT}
+        | {"n": COUNT, "estimate": Column("number", missing=True, low=0), "confidence": SHARE, "method": OPEN_TEXT}
+        | {"like_most_biased": OPEN_FLAG, "like_least_biased": OPEN_FLAG, "status": TEXT}
+    ),
     "tradeoff": Table(
         HEAD
         | PAIR

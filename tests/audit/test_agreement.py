@@ -21,19 +21,34 @@ def units(*observers):
     return np.array([[sum(o[i] == v for o in observers) for v in values] for i in range(len(observers[0]))])
 
 
+# Each number to three digits is the one printed; all its digits are those of the package krippendorff 0.9.0:
+# krippendorff.alpha(reliability_data=rows with nan where there is a dot, level_of_measurement="nominal")
 @pytest.mark.parametrize(
     ("observers", "alpha"),
     [
-        # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": A, binary, two observers
-        (("0100000010", "1110010000"), 0.095),
-        # B, nominal, two observers
-        (("aabbdcccedda", "babbbccceddd"), 0.692),
-        # C, any number of observers and missing answers, nominal metric
-        (("123321412...", "1233224125.3", ".3332342251.", "12332441251."), 0.743),
+        # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": A, binary, two observers, 0.095
+        (("0100000010", "1110010000"), 0.09523809523809534),
+        # B, nominal, two observers, 0.692
+        (("aabbdcccedda", "babbbccceddd"), 0.6919642857142858),
+        # C, any number of observers and missing answers, nominal metric, 0.743
+        (("123321412...", "1233224125.3", ".3332342251.", "12332441251."), 0.743421052631579),
+        # three observers, en.wikipedia.org/wiki/Krippendorff's_alpha, "A computational example", 0.691
+        ((".....34121133.3", "1.213343.......", "..21344.21133.4"), 0.691358024691358),
+        # five who answer at random, and not always
+        (
+            (
+                "..baaaaaa.baa...aababa.ab.a..ababaaa.aab",
+                "abaabbbaa.a.a.a.babbbaababbabaababb..b.a",
+                "b.aba.aaaab..a.a.aaa..abaaba.aaaaaa..aab",
+                ".ababbbbbaaaaaaab.aaabb.aba.a.bbbaaaaba.",
+                "ababbbbababba.b.aaaaaa.abaaabbbaaa.abaaa",
+            ),
+            -0.07577279321504293,
+        ),
     ],
 )
-def test_alpha_of_published_examples(observers, alpha):
-    assert nominal_alpha(units(*observers))[0] == pytest.approx(alpha, abs=5e-4)
+def test_alpha_of_published_examples_and_as_a_package_has_it(observers, alpha):
+    assert nominal_alpha(units(*observers))[0] == pytest.approx(alpha, abs=1e-12)
 
 
 def test_kappa_by_hand():
@@ -131,6 +146,28 @@ def test_rows_of_two_raters_and_a_repeat():
     cells = confusion.set_index(["first", "second", "first_group", "second_group"])["count"].sort_index()
     assert cells["ann", "bob"].to_dict() == {("a", "a"): 3, ("a", "c"): 2, ("c", "a"): 0, ("c", "c"): 4}
     assert cells["ann", "ann"].sum() == 5
+
+
+def test_adjudications_are_no_raters_answers_and_are_counted():
+    answers = {("ann", 0): "aaaaccccac", ("bob", 0): "aaacccccc.", ("ann", 1): "c........."}
+    before, confusion = found(answers, list("xxxxxyyyyy"))
+    differ = one(before, "answers_differ")
+    assert differ["n"] == 9
+    assert differ["estimate"] == pytest.approx(3 / 9)  # one of them with herself
+    assert one(before, "adjudicated")[["n", "estimate"]].tolist() == [3, 0]
+    assert "suggestion_shown" not in set(before["metric"])
+    sample, raters = study(answers, list("xxxxxyyyyy"))
+    decided = [
+        {"image_id": i, "attribute": "age", "answer": "c", "rater": who, "adjudication": 1, "repeat": 0}
+        for i, who in (("f0", "ann"), ("f3", "cleo"))
+    ]
+    more = pd.concat([raters.assign(suggestion_shown=[1.0] * 5 + [0.0] * 15), pd.DataFrame(decided)])
+    after = as_table(list(agreement(sample, more, SETTINGS)), "agreement")
+    assert one(after, "adjudicated")["estimate"] == pytest.approx(2 / 3)
+    assert one(after, "suggestion_shown")[["n", "estimate"]].tolist() == [20, 0.25]
+    rest = after[~after["metric"].isin(["adjudicated", "suggestion_shown"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, before[before["metric"] != "adjudicated"].reset_index(drop=True))
+    pd.testing.assert_frame_equal(as_table(list(agreement_confusion(more)), "agreement_confusion"), confusion)
 
 
 def test_simulated_raters_are_recovered():

@@ -314,6 +314,19 @@ def test_a_contradiction_is_told(update: dict, message: str) -> None:
     assert message in told(config)
 
 
+def test_a_placebo_may_not_hold_the_composition_that_is_compared() -> None:
+    mixed = PYRAMID | {"name": "mixed", "composition": {"gender": "as_found"}}
+    female = PYRAMID | {"name": "female", "composition": {"gender": {"female": 1}}}
+
+    def compared(like: str) -> dict:
+        arms = with_arms(mixed, female, {"name": "p", "like": like, "placebo": True})
+        arms["audit"]["contrasts"] = [{"before": "mixed", "after": "female", "placebo": "p"}]
+        return merged(DEMO, arms)
+
+    assert checked(compared("mixed"), SCHEMA)["arms"][2]["composition"] == {"gender": "as_found"}
+    assert "audit.contrasts.0.placebo: p is trained on the composition of female" in told(compared("female"))
+
+
 def test_arms_that_are_made_of_others_are_allowed() -> None:
     longer = {"name": "c", "like": "b", "thresholds": {"by": "gender * age", "goal": "equal_shares"}, "tried": 4}
     arms = with_arms(PYRAMID, AFTERWARDS, longer, training={"seeds": [1, 2]})

@@ -59,6 +59,14 @@ EXAMPLES = [
 ]
 
 
+def test_a_placebo_of_a_composition_is_told_with_it():
+    arm = {"name": "p", "network": "pyramid", "placebo": True}
+    assert "composition" not in methods.placebo({"arms": [arm]})
+    assert "training faces of its composition: what" in methods.placebo(
+        {"arms": [arm | {"composition": {"gender": "as_found"}}]}
+    )
+
+
 def options():
     schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
     return set(schema["properties"]["arms"]["items"]["properties"])

@@ -15,7 +15,16 @@ from PIL import Image
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.people.page.building import answer_keys, build_page, looks_aged, questions, sheets, write_page
+from fergap.people.annotation import sample
+from fergap.people.page.building import (
+    answer_keys,
+    build_page,
+    looks_aged,
+    questions,
+    sheets,
+    write_adjudication,
+    write_page,
+)
 from fergap.people.page.sample import allocation, draw_sample, listed_sample
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
@@ -131,6 +140,7 @@ def test_hidden_suggestions_are_not_in_the_file_and_names_cannot_end_the_script(
         "asked": questions({"gender": ["female", "male"]}, AGES, {}),
         "raters": [],
         "repeats": 0.0,
+        "disputed": None,
         "seed": 1,
     }
     hidden = build_page(study="s", suggestions=None, **same)
@@ -186,3 +196,70 @@ def test_the_page_of_a_study_asks_about_its_sample_in_mixed_order(tmp_path: Path
     assert listed["probability"].isna().all()
     write_page(settings=SETTINGS | {"size": 2}, **same)  # a list is not taken for a sample
     assert tables.read(tmp_path / "sample.csv", "annotation_sample")["probability"].notna().all()
+
+
+def test_another_seed_of_the_page_takes_only_faces_whose_answers_count(tmp_path: Path) -> None:
+    faces, people = made_up(100)
+    tables.write(faces, tmp_path / "faces.parquet", "faces")
+    tables.write(people, tmp_path / "people.parquet", "people")
+    np.save(tmp_path / "pixels.npy", np.zeros((100, 8, 8), np.uint8))
+    write_page(
+        study="s",
+        settings=SETTINGS | {"seed": 99, "size": None},
+        sample_per_class=5,
+        age_groups=AGES,
+        groups={"gender": ["female", "male"]},
+        seed=1,
+        faces=tmp_path / "faces.parquet",
+        pixels=tmp_path / "pixels.npy",
+        people=tmp_path / "people.parquet",
+        page=tmp_path / "annotate.html",
+        drawn=tmp_path / "sample.csv",
+    )
+    counted = faces["image_id"][sample(faces["label"], 5, 1)]
+    assert tables.read(tmp_path / "sample.csv", "annotation_sample")["image_id"].tolist() == sorted(counted)
+
+
+def test_the_adjudication_page_holds_what_differs_and_nobodys_answers(tmp_path: Path) -> None:
+    faces, _ = made_up(30)
+    tables.write(faces, tmp_path / "faces.parquet", "faces")
+    np.save(tmp_path / "pixels.npy", np.repeat(np.arange(30, dtype=np.uint8), 64).reshape(30, 8, 8))
+    differ = pd.DataFrame(
+        {
+            "image_id": ["f0003", "f0003", "f0011", "f0020"],
+            "attribute": ["gender", "age", "age", "hat"],
+            "group": ["female", None, "child", "yes"],
+            "answers": ["anna: female; ben: male"] * 4,
+            "adjudicated": [None, None, "cleo", None],
+        }
+    )
+    same = {
+        "study": "s",
+        "age_groups": AGES,
+        "groups": {"gender": ["female", "male"], "age": ["child", "adult"], "race": ["one", "other"]},
+        "seed": 1,
+        "faces": tmp_path / "faces.parquet",
+        "pixels": tmp_path / "pixels.npy",
+        "adjudication": tmp_path / "adjudication.csv",
+        "page": tmp_path / "adjudicate.html",
+    }
+    tables.write(differ, tmp_path / "adjudication.csv", "adjudication")
+    write_adjudication(settings=SETTINGS | {"suggestions": "shown"}, **same)
+    text = (tmp_path / "adjudicate.html").read_text(encoding="utf-8")
+    held = content(text)
+    asked = dict(zip(held["ids"], held["disputed"], strict=True))
+    assert asked == {"f0003": ["gender", "age"], "f0011": ["age"]}  # the study knows no hat
+    assert [q["attribute"] for q in held["questions"]] == ["gender", "age"]
+    assert held["suggestions"] is None
+    assert held["repeats"] == 0
+    assert not any(name in text for name in ("anna", "ben:", "cleo"))
+    sheet = Image.open(io.BytesIO(base64.b64decode(re.search(r'id="sheet-0">(.*?)</script>', text)[1])))
+    rows = faces.set_index("image_id")["row"]
+    assert [np.asarray(sheet)[0, 8 * i] for i in range(2)] == rows[held["ids"]].tolist()
+    # what was decided since changes nothing on the page, so that one can go on
+    tables.write(differ.assign(adjudicated="cleo", group="male"), tmp_path / "adjudication.csv", "adjudication")
+    write_adjudication(settings=SETTINGS | {"suggestions": "shown"}, **same)
+    assert (tmp_path / "adjudicate.html").read_text(encoding="utf-8") == text
+    tables.write(differ[differ["attribute"] == "hat"], tmp_path / "adjudication.csv", "adjudication")
+    with pytest.raises(UserError, match=r"nothing to adjudicate"):
+        write_adjudication(settings=SETTINGS, **same)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fergap.people.page.building import build_page, questions
 from fergap.people.raters import from_page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page with")
+AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
 ASKED = questions({"gender": ["female", "male"], "age": ["child", "adult"]}, {"child": [0, 14], "adult": [15, 120]}, {})
 BEGIN = "document.getElementById('rater').value = {!r}; document.querySelector('#start form').requestSubmit()"
 
@@ -33,6 +35,7 @@ def page(folder: Path, n: int, **changes) -> Path:
         "raters": [],
         "repeats": 0.1,
         "suggestions": None,
+        "disputed": None,
         "seed": 7,
     }
     path = folder / "annotate.html"
@@ -216,6 +219,43 @@ def test_shown_suggestions_are_seen_and_recorded(browser, tmp_path: Path) -> Non
     assert row["suggestion_shown"] == "1"
 
 
+def test_an_adjudication_asks_only_what_differs_and_is_saved_as_that(browser, tmp_path: Path) -> None:
+    disputed = [["gender"], ["age"], ["gender", "age"]] * 4
+    path = page(tmp_path, 12, disputed=disputed, repeats=0)
+    begin(browser, path, "cleo")
+    for place in range(12):
+        label = browser.run("document.querySelector('.current').getAttribute('aria-label')")
+        asked = label.partition("asked: ")[2].split(", ")
+        captions = browser.run("document.querySelector('.current .caption').textContent")
+        assert captions.split() == [f"{name}?" for name in asked]
+        enabled = browser.run(
+            "[...document.querySelectorAll('fieldset[data-attribute]')].filter(b => !b.disabled)"
+            ".map(b => b.dataset.attribute)"
+        )
+        assert enabled == asked
+        if asked == ["age"]:
+            browser.press("f")
+            assert "not asked" in browser.run("document.getElementById('live').textContent")
+            browser.press("c")
+        elif asked == ["gender"]:
+            browser.press("m" if place % 2 else "u")
+        else:
+            browser.press("x")
+        assert done(browser) == place + 1
+    text = saved(browser, "drawn-adjudication-cleo.csv")
+    answers = from_page(browser.downloads / "drawn-adjudication-cleo.csv")
+    assert (answers["adjudication"] == 1).all()
+    by_face = answers.groupby("image_id")["attribute"].agg(list)
+    ids = [f'face {i:05d}, or"so"' if i == 3 else f"face {i:05d}" for i in range(12)]
+    assert by_face[ids].tolist() == disputed
+    begin(browser, path, "cleo")
+    assert done(browser) == 12
+    load(browser, browser.downloads / "drawn-adjudication-cleo.csv")
+    browser.wait("document.getElementById('live').textContent.includes('answers loaded')")
+    (browser.downloads / "drawn-adjudication-cleo.csv").unlink()
+    assert saved(browser, "drawn-adjudication-cleo.csv") == text
+
+
 def test_a_screen_reader_finds_a_grid_and_hears_what_happens(browser, tmp_path: Path) -> None:
     begin(browser, page(tmp_path, 300))
     for _ in range(4):
@@ -283,6 +323,38 @@ def test_nothing_sticks_out_and_words_stand_out(browser, tmp_path: Path, width: 
             assert contrast(text, ground) >= 4.5, (text, ground)
     assert contrast("warn", "paper") >= 4.5
     assert contrast("on-accent", "accent") >= 4.5
+
+
+@pytest.mark.skipif(not AXE.exists(), reason=f"no axe-core: npm install --no-save axe-core@4.14.1 puts it in {AXE}")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("disputed", [None, [["gender"], ["age"]] * 30])
+def test_axe_core_finds_nothing(browser, tmp_path: Path, theme: str, disputed: list | None) -> None:
+    def look(state: str) -> None:
+        browser.run(AXE.read_text(encoding="utf-8") + "; 0")
+        faults = browser.run(
+            "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.flatMap("
+            "v => v.nodes.map(n => [v.id, n.html.slice(0, 200), n.failureSummary.slice(0, 300)])))"
+        )
+        assert faults == [], state
+
+    path = page(tmp_path, 60, disputed=disputed, repeats=0)
+    browser.open(path)
+    browser.wait("document.getElementById('start').open")
+    browser.run(f"document.documentElement.dataset.theme = '{theme}'")
+    look("start")
+    begin(browser, path)
+    if browser.run("document.documentElement.dataset.theme") != theme:
+        browser.run("document.getElementById('theme').click()")
+    for key in "fumcxx":
+        browser.press(key)
+    browser.press("ArrowRight", shift=True)
+    time.sleep(0.3)  # the faces' fading
+    look("answering")
+    browser.press("Enter")
+    look("enlarged")
+    browser.press("Escape")
+    browser.press("p")
+    look("paused")
 
 
 def test_sixteen_thousand_faces_open_in_under_three_seconds(browser, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_one_rater_gives_no_confidence(tmp_path: Path) -> None:
         ("a.csv", ANNA.replace(",2,0,0,p", ",second,0,0,p"), "'order', row 2: 'second'"),
         ("a.jsonl", '{"image_id": "a", "gen', "line 1 is no JSON object"),
         ("a.jsonl", "", "found the columns none"),
+        ("a.csv", HEAD, "holds no answer"),
         ("a.jsonl", '{"image_id": "a", "gender": "male"}\n', "found the columns image_id, gender"),
         ("a.json", "{", "is no JSON"),
         ("a.json", '[{"id": 1, "data": {"image": "a.png"}, "annotations": []}]', "full JSON"),
@@ -106,7 +107,7 @@ def test_one_rater_gives_no_confidence(tmp_path: Path) -> None:
 )
 def test_damaged_and_foreign_files_are_told(tmp_path: Path, name: str, text: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
-        raters_file(save(text, tmp_path / name), AGES)
+        read_source([save(text, tmp_path / name)], AGES, None)
     assert said in str(caught.value)
     assert name in str(caught.value)
 

@@ -104,6 +104,21 @@ def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_intervention
     assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
 
 
+def test_a_placebo_keeps_the_composition_and_nothing_else_that_is_done():
+    shares = {"gender": {"female": 1.0}}
+    arms = [
+        {"name": "more", "network": "pyramid", "composition": shares, "loss": {"focal": {"gamma": 2}}},
+        {"name": "placebo", "like": "more", "placebo": True},
+        {"name": "own", "like": "more", "placebo": True, "composition": {"gender": "as_found"}},
+    ]
+    config = CONFIG | {"arms": arms}
+    config["arms"] = expanded(config)
+    assert config["arms"][1] == {"name": "placebo", "network": "pyramid", "composition": shares, "placebo": True}
+    assert config["arms"][2]["composition"] == {"gender": "as_found"}
+    jobs = [job_settings(config, name, 0)["arm"]["composition"] for name in ("more", "placebo")]
+    assert jobs[0] == jobs[1]
+
+
 def test_a_placebo_starts_from_the_same_weights():
     start = {"network": "resnet50", "weights": "w.pth", "tuned": "head"}
     arms = [

@@ -162,7 +162,7 @@ def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.Da
 
 
 def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
-    """Yield the rows of ``agreement``: every two raters of an attribute, all of them, and each with themselves.
+    """Yield the rows of ``agreement``: every two raters of an attribute, each with themselves, and all of them.
 
     ``among`` is ``all`` or a true class of the faces; ``first`` and ``second`` name two raters, the same one twice
     where a rater answered a face again, and are missing for all raters together.
@@ -192,6 +192,34 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
         for a in again.columns:
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
+        head = {"attribute": attribute, "among": WHOLE, "raters": first.shape[1], "status": "ok"}
+        yield from dispute_rows(head, first, again, raters[raters["attribute"] == attribute], settings)
+
+
+def dispute_rows(
+    head: Row, first: pd.DataFrame, again: pd.DataFrame, given: pd.DataFrame, settings: Settings
+) -> Iterator[Row]:
+    """Yield on how many faces answers differ, how many of these were adjudicated, and how many answers were prompted.
+
+    Parameters
+    ----------
+    first, again : pandas.DataFrame
+        As :func:`raters_of` returns them.
+    given : pandas.DataFrame
+        The attribute's rows of the table ``raters``; where it tells whether a suggestion was in view, so do the rows.
+    """
+    every = pd.concat([first, again], axis=1)
+    every = every[every.notna().sum(axis=1) > 1]
+    differ = every.index[every.nunique(axis=1) > 1]
+    low, high = wilson(len(differ), len(every), settings.confidence)
+    row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
+    yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
+    decided = given.loc[given["adjudication"] == 1, "image_id"]
+    if len(differ):
+        yield head | {"metric": "adjudicated", "n": len(differ), "estimate": float(differ.isin(decided).mean())}
+    told = given["suggestion_shown"].dropna() if "suggestion_shown" in given.columns else ()
+    if len(told):
+        yield head | {"metric": "suggestion_shown", "n": len(told), "estimate": float(told.mean())}
 
 
 def asked(raters: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, list[str]]]:

@@ -28,6 +28,8 @@ from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.human_reference import human_reference
 from fergap.audit.inputs import Sample, make_sample
 from fergap.audit.label_noise import label_noise
+from fergap.audit.model_bias import SCORE, model_bias, shared_faces
+from fergap.audit.model_bias_ranks import model_bias_ranks
 from fergap.audit.models import models
 from fergap.audit.multiplicity import adjust, ledger, ledger_order, max_t
 from fergap.audit.not_estimable import left_out, left_out_of_fairness, not_estimable
@@ -75,6 +77,8 @@ NAMES = (
     "multiplicity",
     "models_compared",
     "ranking",
+    "model_bias",
+    "model_bias_ranks",
     "tradeoff",
     "not_estimable",
     "dataset_bias",
@@ -235,6 +239,10 @@ def audit(
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
+    biased = shared_faces(sample, settings)
+    out["model_bias"] += model_bias(sample, biased, settings)
+    out["model_bias_ranks"] += model_bias_ranks(sample, biased, settings)
+    adjust((r for r in out["model_bias"] if r["form"] == "corrected" and r["metric"] != SCORE), ["arm"], "holm")
     out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)

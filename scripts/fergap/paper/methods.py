@@ -1,6 +1,6 @@
 """Methods in words, from the configuration that was used."""
 
-from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
+from fergap.models.names import ALIGNED, LATENT_SIDE, OF_ONE_SIZE, PRETRAINED, shape_of
 from fergap.paper import interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
@@ -155,13 +155,14 @@ def intervention(arm: dict) -> str:
 
 def placebo(study: dict) -> str:
     """Return what a placebo is, where the study has one."""
-    found = [arm["name"] for arm in study["arms"] if arm.get("placebo")]
+    found = [arm for arm in study["arms"] if arm.get("placebo")]
     if not found:
         return ""
+    same = " and on the training faces of its composition" if any(arm.get("composition") for arm in found) else ""
     return (
-        f"A placebo ({listing([name(arm) for arm in found])}) is an arm that is trained once more without the "
-        "intervention, on random numbers of its own: what changes under it is the chance of one training, and an "
-        "intervention has to change more than that."
+        f"A placebo ({listing([name(arm['name']) for arm in found])}) is an arm that is trained once more without the "
+        f"intervention, on random numbers of its own{same}: what changes under it is the chance of one training, and "
+        "an intervention has to change more than that."
     )
 
 
@@ -189,6 +190,14 @@ PUBLISHED = {
     "densenet121": "a densely connected network of 121 layers [@huang2017]",
     "mobilenet_v2": "a network of inverted residual blocks for small devices [@sandler2018]",
     "inception_v3": "a network of convolutions of several sizes side by side [@szegedy2016]",
+    "mobilenet_v1": "a network of depthwise separable convolutions for small devices [@howard2017]",
+    "xception": "a network of depthwise separable convolutions with shortcuts [@chollet2017]",
+    "vit_b_16": "a vision transformer of twelve blocks over patches of 16×16 pixels [@dosovitskiy2021]",
+    "clip_vit_b_32": "CLIP's image encoder, a vision transformer over patches of 32×32 pixels [@radford2021]",
+    "clip_vit_b_32_quickgelu": (
+        "CLIP's image encoder, a vision transformer over patches of 32×32 pixels, with its authors' approximation of "
+        "GELU [@radford2021]"
+    ),
 }
 TUNED = {
     "all": "all of which go on learning",
@@ -218,10 +227,15 @@ def starts(arms: list[dict]) -> str:
 def network(given: str) -> str:
     """Return a network in words."""
     if given.lower() in PUBLISHED:
+        transformer = given.lower() in OF_ONE_SIZE
+        pooled = "the class token in place of global average pooling" if transformer else "global average pooling"
+        side = PRETRAINED[given.lower()]
         return (
-            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
-            "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
+            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: "
+            f"{pooled}, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
             "pictures are shown in all three channels."
+            + f" Every picture is brought to {side}×{side} pixels."
+            * transformer
         )
     if shape := shape_of(given):
         blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected

@@ -39,6 +39,8 @@ FILES = {
     "multiplicity": "every adjusted test, with its family",
     "models_compared": "every two arms, face by face and fold by fold",
     "ranking": "arms in the order of their accuracy on the same faces",
+    "model_bias": "bias of every arm by attribute and over all, published and corrected, beside what no gap would give",
+    "model_bias_ranks": "arms from the most to the least biased, with the ranks that the data allow",
     "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",

@@ -20,7 +20,7 @@ def arms(results: Results) -> str:
         own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
         own += [f"{count(arm['tried'])} settings tried"] if arm.get("tried", 1) > 1 else []
-        done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
+        done = methods.intervention(arm) + " (placebo)" * bool(arm.get("placebo"))
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])
     return pipe(["arm", "network", "weights", "intervention"], cells, "llrl")
 

@@ -82,7 +82,12 @@ def make_tasks(
             cut = job["folds"]["validation"]
             role = roles(faces, people, folds, seed, repeat, fold, validation=cut, keep_together=keep)
         before = np.flatnonzero(role == "train")
-        after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
+
+        def stream(name: str, unit: tuple = unit) -> np.random.Generator:
+            # a placebo has random numbers of its own, and the very faces of the arm that it stands for
+            return generator(seed, "training" if name == "composition" else job["stream"], *unit, name)
+
+        after = intervene(before, groups, arm, stream)
         counts = composition(before, after, people_groups)
         weigh = arm.get("reweight")
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))

@@ -11,7 +11,8 @@ from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
-BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
+# what an arm is without its interventions; its composition is what a placebo is trained on, too
+BARE = ("network", "weights", "tuned", "recipe", "epochs", "split", "composition")
 AFTER = ("ensemble", "temperature", "thresholds")  # what an arm may make of another's predictions, in this order
 NO_TRAINING = ("recipe", "epochs", "split", "placebo", "tried")  # keys of an arm that its job has elsewhere, or not
 
@@ -83,8 +84,9 @@ def expanded(config: Mapping) -> list[dict]:
     """Return the config's arms as they are to be trained.
 
     An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
-    intervention. An arm with a ``path`` becomes one arm for each of its values (see :func:`points`). Behind them stands
-    one arm for each network of ``training.grid``, named after it. Expanding twice changes nothing.
+    intervention, and its composition. An arm with a ``path`` becomes one arm for each of its values (see
+    :func:`points`). Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
+    changes nothing.
 
     Raises
     ------

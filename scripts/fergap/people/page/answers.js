@@ -57,11 +57,11 @@ class Store {
 
 /**
  * A rater's answers. An entry is {values: {attribute: answer}, time, seconds, shown}, null where there is none.
- * Entries are kept in blocks, so that one more answer among thousands writes little.
+ * `asked(place)` gives the attributes that are asked there. Entries are kept in blocks, so that one more answer among thousands writes little.
  */
 class Answers {
-  constructor(length, attributes, store, clock, shown) {
-    Object.assign(this, { attributes, store, clock, shown });
+  constructor(length, asked, store, clock, shown) {
+    Object.assign(this, { asked, store, clock, shown });
     this.entries = new Array(length).fill(null);
     this.done = 0;
     this.past = [];
@@ -74,16 +74,16 @@ class Answers {
 
   put(place, entry) {
     if (place >= this.entries.length) return;
-    this.done += Number(this.isComplete(entry)) - Number(this.isComplete(this.entries[place]));
+    this.done += Number(this.isComplete(place, entry)) - Number(this.isComplete(place, this.entries[place]));
     this.entries[place] = entry;
   }
 
-  isComplete(entry) {
-    return Boolean(entry) && this.attributes.every((name) => entry.values[name]);
+  isComplete(place, entry) {
+    return Boolean(entry) && this.asked(place).every((name) => entry.values[name]);
   }
 
   complete(place) {
-    return this.isComplete(this.entries[place]);
+    return this.isComplete(place, this.entries[place]);
   }
 
   /** Replaces entries, writes their blocks, and returns what stood there before. */
@@ -98,13 +98,13 @@ class Answers {
     return before;
   }
 
-  /** Answers for some places; `values(old)` returns the new values of one, from its old ones. */
+  /** Answers for some places; `values(old, place)` returns the new values of one, from its old ones. */
   answer(places, values) {
     const seconds = this.clock.lap() / places.length;
     const time = new Date().toISOString();
     const changes = places.map((place) => {
       const old = this.entries[place];
-      const fresh = values(old ? old.values : {});
+      const fresh = values(old ? old.values : {}, place);
       const spent = Math.round(1000 * ((old ? old.seconds : 0) + seconds)) / 1000;
       return [place, Object.keys(fresh).length ? { values: fresh, time, seconds: spent, shown: this.shown } : null];
     });

@@ -36,6 +36,11 @@ function warn(text) {
   element("warning").hidden = !text;
 }
 
+/** The attributes that are asked of the face at a place. */
+function asked(place) {
+  return page.disputed ? page.disputed[order[place].face] : attributes;
+}
+
 /* ---- what is shown ---- */
 
 function values(place) {
@@ -59,6 +64,7 @@ function caption(place) {
   const lines = words(place);
   const odd = Object.values(values(place)).some((answer) => answer === UNCLEAR || answer === NO_FACE);
   if (!lines.length && page.suggestions) return { lines: [`${suggestion(place)}?`], state: "open" };
+  if (page.disputed) lines.push(...asked(place).filter((name) => !values(place)[name]).map((name) => `${name}?`));
   const state = !answers.complete(place) ? "open" : odd ? "odd" : "done";
   return { lines: lines.length > 2 ? [lines.slice(0, 2).join(", "), lines.slice(2).join(", ")] : lines, state };
 }
@@ -66,7 +72,8 @@ function caption(place) {
 function label(place) {
   const told = words(place).join(", ") || "no answer";
   const hint = suggestion(place);
-  return `Face ${place + 1} of ${order.length}: ${told}${hint ? `, suggested: ${hint}` : ""}`;
+  const open = page.disputed ? `, asked: ${asked(place).join(", ")}` : "";
+  return `Face ${place + 1} of ${order.length}: ${told}${open}${hint ? `, suggested: ${hint}` : ""}`;
 }
 
 function showNumbers() {
@@ -93,6 +100,9 @@ function showCurrent() {
   element("told").textContent = label(place);
   element("place").textContent = many > 1 ? `${many} faces marked` : label(place);
   const given = values(place);
+  for (const box of document.querySelectorAll("fieldset[data-attribute]")) {
+    box.disabled = !grid.places().some((one) => asked(one).includes(box.dataset.attribute));
+  }
   for (const button of document.querySelectorAll(".answer")) {
     const { attribute, group } = button.dataset;
     const pressed = attribute ? given[attribute] === group : Object.values(given).includes(NO_FACE);
@@ -110,8 +120,7 @@ function showAll() {
 /* ---- what the commands do ---- */
 
 /** Answers for the current face or the marked ones, and goes on to the next open face when they are complete. */
-function answer(fresh) {
-  const places = grid.places();
+function answer(fresh, places = grid.places()) {
   const last = places[places.length - 1];
   answers.answer(places, fresh);
   if (!store.works) warn(NOT_KEPT);
@@ -129,13 +138,17 @@ function answer(fresh) {
 }
 
 function choose(attribute, group) {
-  answer((old) => ({ ...(Object.values(old).includes(NO_FACE) ? {} : old), [attribute]: group }));
+  const places = grid.places().filter((place) => asked(place).includes(attribute));
+  if (!places.length) return say(`${attribute} is not asked of this face.`);
+  answer((old) => ({ ...(Object.values(old).includes(NO_FACE) ? {} : old), [attribute]: group }), places);
 }
 
 const acts = {
   u: () =>
-    answer((old) => Object.fromEntries(attributes.map((n) => [n, old[n] && old[n] !== NO_FACE ? old[n] : UNCLEAR]))),
-  x: () => answer(() => Object.fromEntries(attributes.map((name) => [name, NO_FACE]))),
+    answer((old, place) =>
+      Object.fromEntries(asked(place).map((n) => [n, old[n] && old[n] !== NO_FACE ? old[n] : UNCLEAR])),
+    ),
+  x: () => answer((old, place) => Object.fromEntries(asked(place).map((name) => [name, NO_FACE]))),
   z: () => stepped(answers.undo(), "Taken back"),
   y: () => stepped(answers.redo(), "Done again"),
   p: () => pause(element("curtain").hidden),
@@ -209,8 +222,8 @@ function setTheme(theme) {
 }
 
 function save(suffix) {
-  const rows = answerRows(page, order, answers, rater);
-  const name = `${page.study}-${rater.replace(/[^\p{L}\p{N}]+/gu, "-")}.${suffix}`;
+  const rows = answerRows(page, order, answers, attributes, rater);
+  const name = `${page.study}-${page.disputed ? "adjudication-" : ""}${rater.replace(/[^\p{L}\p{N}]+/gu, "-")}.${suffix}`;
   if (suffix === "csv") download(name, toCsv(rows, attributes), "text/csv");
   else download(name, toJsonLines(rows), "application/x-ndjson");
   say(`${rows.length} rows saved as ${name}`);
@@ -260,6 +273,7 @@ function pressed(event) {
 function buildPanel() {
   for (const { attribute, answers: given } of page.questions) {
     const box = make("fieldset", {}, make("legend", { textContent: attribute }));
+    box.dataset.attribute = attribute;
     for (const { group, key, definition } of [...given, { group: UNCLEAR, key: "u", definition: "cannot be told" }]) {
       const about = definition === `looks ${group}` ? "" : definition;
       const words = make("span", {}, group, " ", make("small", { textContent: about }));
@@ -304,7 +318,7 @@ function begin(name) {
   });
   clock = new Clock();
   order = viewingOrder(page.ids.length, page.repeats, `${page.seed}/${rater}`);
-  answers = new Answers(order.length, attributes, store, clock, page.suggestions ? 1 : 0);
+  answers = new Answers(order.length, asked, store, clock, page.suggestions ? 1 : 0);
   const paint = (box, place, pixels) => pictures.paint(box, order[place].face, pixels);
   grid = new Grid(element("grid"), { count: order.length, paint, caption, label }, showCurrent);
   grid.current = grid.anchor = Math.min(Number(store.read("place")) || 0, order.length - 1);

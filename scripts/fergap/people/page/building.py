@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from fergap import seeds, tables
@@ -136,6 +137,7 @@ def build_page(
     raters: list[str],
     repeats: float,
     suggestions: list[dict[str, str]] | None,
+    disputed: list[list[str]] | None,
     seed: int,
 ) -> str:
     """Return the annotation page as HTML.
@@ -154,6 +156,9 @@ def build_page(
         Share of the faces that each rater sees twice, without being told.
     suggestions : list of dict, length n, or None
         For each face what the study has so far, by attribute; None hides it: it is then not in the file.
+    disputed : list of list of str, length n, or None
+        The page adjudicates: for each face the attributes on which answers differ, which alone are asked. None asks
+        everything of every face.
     seed : int
         Decides, with a rater's name, the order in which that rater sees the faces.
     """
@@ -165,15 +170,23 @@ def build_page(
         "seed": str(seed),
         "ids": image_ids,
         "suggestions": suggestions,
+        "disputed": disputed,
         "side": SIDE,
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     content["page"] = hashlib.sha256(text.encode()).hexdigest()[:12]
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     program = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in PROGRAM)
+    faces = f"{len(image_ids):,} faces of the study <b>{html.escape(study)}</b>"
     parts = {
         "study": html.escape(study),
-        "count": f"{len(image_ids):,}",
+        "title": "Who is in the pictures?" if disputed is None else "Where answers differ",
+        "intro": (
+            f"{faces}. Say for each what it looks like, with one key per answer."
+            if disputed is None
+            else f"{faces} on which answers differ, each with what is asked. Decide by what you see, with one key per "
+            "answer; who said what is not in this file. Your answers count before all others."
+        ),
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
         "content": text,
         "sheets": "\n".join(
@@ -220,9 +233,10 @@ def write_page(
     """
     table = tables.read(faces, "faces")
     known = tables.read(people, "people")
-    seed = seed if settings["seed"] is None else settings["seed"]
+    of_study, seed = seed, own_seed(settings, seed)
     if settings["faces"] is None:
-        candidates = table[sample(table["label"], sample_per_class, seed)].reset_index(drop=True)
+        # the faces whose answers count, whatever the page's own seed
+        candidates = table[sample(table["label"], sample_per_class, of_study)].reset_index(drop=True)
         chosen = kept_sample(Path(drawn), candidates["image_id"], settings["size"], seed)
         if chosen is None:
             chosen = draw_sample(candidates, known, settings["size"], seed)
@@ -233,21 +247,96 @@ def write_page(
             raise UserError(f"found the columns {found}", where=settings["faces"], expected="a column image_id")
         everything = draw_sample(table, known, None, seed)
         chosen = listed_sample(everything, listed["image_id"].astype("str"), settings["faces"])
-    rows = table.set_index("image_id")["row"].loc[chosen["image_id"]].to_numpy()
-    # a rater must not read classes or sources out of the order of the pictures in the file
-    mixed = seeds.generator(seed, "annotation", "order").permutation(len(chosen))
+    mixed = mixed_places(len(chosen), seed)
     shown = guesses(chosen["image_id"], known) if settings["suggestions"] == "shown" else None
     text = build_page(
         study=study,
         image_ids=chosen["image_id"].iloc[mixed].tolist(),
-        pixels=tables.load_pixels(pixels, table["row"])[rows[mixed]],
+        pixels=pictures_of(chosen["image_id"].iloc[mixed], table, pixels),
         asked=questions(groups, age_groups, settings["definitions"]),
         raters=settings["raters"],
         repeats=settings["repeats"],
         suggestions=None if shown is None else shown.iloc[mixed].to_dict("records"),
+        disputed=None,
         seed=seed,
     )
     tables.write(chosen, drawn, "annotation_sample")
+    write_text(text, page)
+
+
+def own_seed(settings: dict, seed: int) -> int:
+    """Return the page's seed: its own, else the study's."""
+    return seed if settings["seed"] is None else settings["seed"]
+
+
+def mixed_places(n: int, seed: int) -> np.ndarray:
+    """Return a random order, so that nobody reads classes or sources out of that of the pictures in the file."""
+    return seeds.generator(seed, "annotation", "order").permutation(n)
+
+
+def pictures_of(image_ids: pd.Series, faces: pd.DataFrame, pixels: str | os.PathLike) -> np.ndarray:
+    """Return the pictures of some faces of the table ``faces``, in the order of ``image_ids``."""
+    rows = faces.set_index("image_id")["row"].loc[image_ids].to_numpy()
+    return tables.load_pixels(pixels, faces["row"])[rows]
+
+
+def write_adjudication(
+    *,
+    study: str,
+    settings: dict,
+    age_groups: dict[str, list[float]],
+    groups: dict[str, list[str]],
+    seed: int,
+    faces: str | os.PathLike,
+    pixels: str | os.PathLike,
+    adjudication: str | os.PathLike,
+    page: str | os.PathLike,
+) -> None:
+    """Write the page on which somebody decides where answers differ, without what the others said.
+
+    What was adjudicated before stays on it, so that it is the same page until new answers differ.
+
+    Parameters
+    ----------
+    settings, age_groups, groups, seed, faces, pixels, page : see :func:`write_page`
+    adjudication : path
+        The table ``adjudication``.
+
+    Raises
+    ------
+    UserError
+        There is nothing to decide.
+    """
+    table = tables.read(faces, "faces")
+    seed = own_seed(settings, seed)
+    differ = tables.read(adjudication, "adjudication")
+    known = [a for a in groups | settings["definitions"] if a in set(differ["attribute"])]
+    differ = differ[differ["attribute"].isin(known)]
+    if differ.empty:
+        raise UserError(
+            "no two answers about who is in a face differ, so there is nothing to adjudicate",
+            where=str(adjudication),
+            expected="answers of several raters in people.sources, about the study's groups",
+        )
+    by_face = differ.groupby("image_id", sort=True)["attribute"].agg(
+        lambda names: [a for a in known if a in set(names)]
+    )
+    by_face = by_face.iloc[mixed_places(len(by_face), seed)]
+    text = build_page(
+        study=study,
+        image_ids=by_face.index.tolist(),
+        pixels=pictures_of(by_face.index, table, pixels),
+        asked=questions(
+            {a: groups.get(a, []) for a in known},
+            age_groups,
+            {a: told for a, told in settings["definitions"].items() if a in known},
+        ),
+        raters=settings["raters"],
+        repeats=0,
+        suggestions=None,
+        disputed=by_face.tolist(),
+        seed=seed,
+    )
     write_text(text, page)
 
 

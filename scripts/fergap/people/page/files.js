@@ -1,17 +1,19 @@
 /* Answers as files: CSV and JSON Lines, one row per answered place, in the order in which the rater saw the faces. */
 
-const FIXED = ["rater", "time", "seconds", "order", "repeat", "suggestion_shown", "page"];
+const FIXED = ["rater", "time", "seconds", "order", "repeat", "suggestion_shown", "adjudication", "page"];
 
 /** Returns the rows of a rater's answers; an attribute without an answer is empty. */
-function answerRows(page, order, answers, rater) {
+function answerRows(page, order, answers, attributes, rater) {
+  const adjudication = page.disputed ? 1 : 0;
   const rows = [];
   answers.entries.forEach((entry, place) => {
     if (!entry) return;
     const row = { image_id: page.ids[order[place].face] };
-    for (const name of answers.attributes) row[name] = entry.values[name] || "";
+    for (const name of attributes) row[name] = entry.values[name] || "";
     const { time, seconds, shown } = entry;
     const { repeat } = order[place];
-    rows.push({ ...row, rater, time, seconds, order: place + 1, repeat, suggestion_shown: shown, page: page.page });
+    const seen = { rater, time, seconds, order: place + 1, repeat, suggestion_shown: shown };
+    rows.push({ ...row, ...seen, adjudication, page: page.page });
   });
   return rows;
 }

@@ -51,6 +51,7 @@ rule audit:
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
         unanswered=update("results/{study}/audit/unanswered.csv"),
+        by_annotator=update("results/{study}/audit/by_annotator.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:

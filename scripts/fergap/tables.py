@@ -14,6 +14,7 @@ from fergap.files import whole
 REMAKE = "if it lies in results/, delete it and start the study again, which makes it anew; else put a whole file there"
 LONGEST_NUMBER, LARGEST = 300, 9e18  # characters; what an int64 holds
 LONGEST_ROW = 1 << 20  # bytes at the end of a CSV in which its last row is looked for
+NO_GROUP = ("unclear", "not a face")  # answers to who is in a picture that name no group
 CONTROL = r"[\x00-\x1f\x7f]"
 KINDS = {"text": "str", "integer": "int64", "number": "float64"}
 
@@ -511,6 +512,14 @@ TABLES = {
         | ESTIMATE
         | {"confidence": OPEN_SHARE, "method": OPEN_TEXT},
         key=("arm", "attribute", "group", "why"),
+    ),
+    "by_annotator": Table(
+        HEAD
+        | PAIR
+        | {"annotator": OPEN_TEXT, "among": TEXT, "faces": COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"share": OPEN_SHARE, "share_low": OPEN_SHARE, "share_high": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "verdict": TEXT, "verdict_differs": OPEN_FLAG}
     ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}

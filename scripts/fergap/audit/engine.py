@@ -11,6 +11,7 @@ from fergap.audit import data_sets
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
+from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, gap_changes
 from fergap.audit.checks import checks
@@ -90,6 +91,7 @@ NAMES = (
     "agreement",
     "agreement_confusion",
     "unanswered",
+    "by_annotator",
 )
 
 
@@ -198,7 +200,7 @@ def audit(
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
-        tables ``agreement`` and ``agreement_confusion``.
+        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``.
     recognition : pandas.DataFrame, optional
         Predictions of the source that a face comes from, as ``predictions``. Gives the table ``source_recognition``.
     unseen : mapping, optional
@@ -266,6 +268,7 @@ def audit(
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
     out["unanswered"] += unanswered(sample, answers, settings)
+    out["by_annotator"] += by_annotator(sample, raters, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

@@ -1,11 +1,14 @@
 """Alternative text: what each figure shows, in words, from the tables that the figure is drawn from."""
 
+import numpy as np
 import pandas as pd
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
+from fergap.paper.drawing import label
 from fergap.paper.figures_data import class_shares
-from fergap.paper.numbers import MINUS, count, percent, points, with_interval
+from fergap.paper.figures_shares import blocks, told_z
+from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
 from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
@@ -29,6 +32,36 @@ def classes_by_group(results: Results) -> str:
             )
             parts.append(f"{group}: {inside}")
     return "Bar charts of the classes within each group, in faces. " + "; ".join(parts) + "."
+
+
+def shares(results: Results, depth: int) -> str:
+    """Describe the heat maps of classes by ``depth`` attributes: in each group the class that it has most too often."""
+    parts = []
+    for block in blocks(results, depth):
+        for group, n, z in zip(block.groups, block.n, told_z(block), strict=True):
+            if np.isnan(z).all():
+                parts.append(f"{label(group)}, {faces(n)} faces")
+                continue
+            most, least = (results.classes[int(f(z))] for f in (np.nanargmax, np.nanargmin))
+            parts.append(
+                f"{label(group)}, {faces(n)} faces: {most} {fixed(np.nanmax(z), 2)}, {least} {fixed(np.nanmin(z), 2)}"
+            )
+    return f"Heat maps of classes by group; the highest and the lowest of Ducher's Z in each. {'; '.join(parts)}."
+
+
+def shares_by_one(results: Results) -> str:
+    """Describe the heat maps of classes by one attribute."""
+    return shares(results, 1)
+
+
+def shares_by_two(results: Results) -> str:
+    """Describe the heat maps of classes by two attributes."""
+    return shares(results, 2)
+
+
+def shares_by_three(results: Results) -> str:
+    """Describe the heat maps of classes by three attributes."""
+    return shares(results, 3)
 
 
 def confusion_matrices(results: Results) -> str:
@@ -225,6 +258,7 @@ DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
+        *(shares_by_one, shares_by_two, shares_by_three),
         *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
     )
 }

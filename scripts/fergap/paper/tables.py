@@ -1,6 +1,7 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    annotators,
     asked,
     data_sets,
     dataset,
@@ -56,7 +57,7 @@ TABLES = {"planted": planting.table} | {
             tables_files.files,
         ),
         *(data_sets.recognition, data_sets.recognition_matrix, data_sets.unseen_sources),
-        *(dataset.dataset_bias, human.human_reference, raters.agreement, asked.unanswered),
+        *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator, asked.unanswered),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -111,6 +111,10 @@ def test_options_that_go_together_are_allowed(demo: dict, schema: Path) -> None:
             {"audit": {"contrasts": [{"before": "baseline", "after": "child_oversampled", "placebo": "none"}]}},
             "contrasts.0.placebo: 'none' is not known",
         ),
+        (
+            {"paper": {"arms_in_full": ["baseline", "child_oversample"]}},
+            "paper.arms_in_full.1: 'child_oversample' is not known; did you mean 'child_oversampled'?",
+        ),
         ({"people": {"age_groups": {"child": [0, 20], "adult": [15, 99]}}}, "overlap at 15"),
         ({"people": {"sources": ["age_and_gender"]}}, "config: people.sources.0"),
         ({"faces": {"source": "none"}}, "nothing to train on: faces.source is none"),

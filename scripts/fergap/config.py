@@ -562,6 +562,9 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
         yield from placebo_faults(contrast, {arm["name"]: arm for arm in config["arms"]}, f"audit.contrasts.{i}")
+    for i, arm in enumerate(config["paper"]["arms_in_full"]):
+        if arm not in names:
+            yield unknown(f"paper.arms_in_full.{i}", arm, names)
     for attribute, group in audit["reference"].items():
         declared = declared_groups(config).get(attribute)
         if attribute in audit["attributes"] and declared and group not in declared:

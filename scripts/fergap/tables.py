@@ -328,7 +328,8 @@ TABLES = {
         HEAD
         | CONTRAST
         | PAIR
-        | {"metric": TEXT, "average": OPEN_TEXT, "adjusted_for": OPEN_TEXT, "gap_before": GAP, "gap_after": GAP}
+        | {"metric": TEXT, "class": OPEN_TEXT, "average": OPEN_TEXT, "adjusted_for": OPEN_TEXT}
+        | {"n_group": COUNT, "n_reference": COUNT, "gap_before": GAP, "gap_after": GAP}
         | {"estimate": OPEN_NUMBER, "se": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
         | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
         | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "method": OPEN_TEXT, "primary": FLAG}

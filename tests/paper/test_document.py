@@ -97,6 +97,15 @@ def derived():
     )
 
 
+def many(names=("placebo", "left", "right", "up", "down"), **paper):
+    """A configuration with more arms than a paper tells in full: a placebo, and interventions held against it."""
+    arms = [{"name": "baseline", "network": "pyramid"}]
+    arms += [{"name": n, "network": "pyramid"} | ({"placebo": True} if n == "placebo" else {}) for n in names]
+    beyond = {"placebo": "placebo"} if "placebo" in names else {}
+    contrasts = [{"before": "baseline", "after": n} | (beyond if n != "placebo" else {}) for n in names]
+    return study_config(arms=arms, audit={"contrasts": contrasts}, paper=paper)
+
+
 STUDIES = {
     "demo": (study_config(), {}),
     "fer2013": (fer2013(), {"classes": ("angry", "bored", "focused", "neutral")}),
@@ -106,6 +115,7 @@ STUDIES = {
     "everything": (full_config(), {"sets": True, "validation": True}),
     "derived": (derived(), {}),
     "annotators": (study_config(), {"edit": several_annotators}),
+    "many arms": (many(), {}),
     "not estimable": (study_config(audit={"minimum_faces": 400}), {}),
 }
 

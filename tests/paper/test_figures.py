@@ -14,7 +14,7 @@ from fergap.paper.figures_data import class_shares
 from fergap.paper.results import Results
 from fergap.paper.style import COLOURS, save, sheet
 
-HIDDEN = {"montage", "shares_by_three"}  # no pixels to show; only two attributes
+HIDDEN = {"montage", "shares_by_three", "arms"}  # no pixels; only two attributes; every arm is told in full
 
 
 def svgs(folder):

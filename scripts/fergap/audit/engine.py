@@ -13,7 +13,7 @@ from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
 from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
-from fergap.audit.changes import changes, gap_changes
+from fergap.audit.changes import changes, class_gap_changes, gap_changes
 from fergap.audit.checks import checks
 from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
@@ -334,12 +334,14 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
                 contrast, counts, resample_change(contrast.name, counts, settings, drawn), settings
             )
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
+            out["gap_changes"] += class_gap_changes(contrast, counts, sample.classes, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
     adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
     adjust_contrasts(primary)
+    adjust_contrasts([r for r in out["gap_changes"] if r.get("class") is not None])
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":

@@ -6,6 +6,7 @@ import pandas as pd
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.drawing import label
+from fergap.paper.figures_arms import changed, panels_of, rows_of
 from fergap.paper.figures_data import class_shares
 from fergap.paper.figures_shares import blocks, told_z
 from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
@@ -182,6 +183,19 @@ def gap_changes(results: Results) -> str:
     return "Gaps before and after, and the change of each group, in percentage points. " + "; ".join(parts) + "."
 
 
+def arms(results: Results) -> str:
+    """Describe the accuracy and every gap of every arm."""
+    parts = []
+    for panel in panels_of(results):
+        rows, moved = rows_of(results, panel), changed(results, panel)
+        shown = [
+            f"{arm} {percent(row.estimate) if panel is None else points(row.estimate)}" + " (changed)" * (arm in moved)
+            for arm, row in rows.items()
+        ]
+        parts.append(f"{'accuracy' if panel is None else f'{panel[1]} {MINUS} {panel[2]}'}: {', '.join(shown)}")
+    return "Accuracy in percent and gaps in percentage points, one row of each arm. " + "; ".join(parts) + "."
+
+
 def tradeoff(results: Results) -> str:
     """Describe every arm by its accuracy and each gap, and the Pareto front."""
     rows, parts = compared_arms(results), []
@@ -259,6 +273,6 @@ DESCRIPTIONS = {
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
         *(shares_by_one, shares_by_two, shares_by_three),
-        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
+        *(montage, gap_changes, arms, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
     )
 }

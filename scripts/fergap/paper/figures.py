@@ -7,6 +7,7 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 from matplotlib.figure import Figure
 
 from fergap.paper import (
+    figures_arms,
     figures_data,
     figures_gaps,
     figures_sensitivity,
@@ -30,6 +31,7 @@ FIGURES = {
     "optimism": (figures_gaps.optimism, "optimism"),
     "changes": (figures_gaps.changes, "changes"),
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
+    "arms": (figures_arms.arms, "gaps"),
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
@@ -39,8 +41,18 @@ FIGURES = {
 }
 
 
+COMPARING = frozenset(("arms", "tradeoff"))
+"""Figures of all arms; every other is of the arms that the paper tells in full."""
+
+
 def draw(results: Results) -> dict[str, Figure]:
     """Return the figures that a study has tables for, by name."""
+    told = results.detail()
     hidden = {"montage"} if results.pixels is None else set()
     hidden |= {name for name, depth in figures_shares.DEPTHS.items() if depth > len(results.plain)}
-    return {n: make(results) for n, (make, table) in FIGURES.items() if n not in hidden and results.has(table)}
+    hidden |= {"arms"} if told is results else set()
+    return {
+        name: make(results if name in COMPARING else told)
+        for name, (make, table) in FIGURES.items()
+        if name not in hidden and results.has(table)
+    }

@@ -9,6 +9,7 @@ from fergap.paper import (
     planting,
     raters,
     tables_appendix,
+    tables_arms,
     tables_changes,
     tables_classes,
     tables_data,
@@ -58,6 +59,16 @@ TABLES = {"planted": planting.table} | {
         ),
         *(data_sets.recognition, data_sets.recognition_matrix, data_sets.unseen_sources),
         *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator, asked.unanswered),
+        *(tables_arms.verdicts_of_arms, tables_arms.changes_of_arms),
+        *(tables_arms.classes_of_arms, tables_changes.class_changes),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }
+
+OF_ALL_ARMS = frozenset(
+    (
+        *("arms", "accuracy", "networks", "mean_ranks", "verdicts_of_arms", "changes_of_arms", "classes_of_arms"),
+        *("tradeoff", "tradeoff_cost", "fairness_of_arms", "ledger", "not_estimable", "files", "values"),
+    )
+)
+"""Tables with a row of each arm, or that count over all; every other table is of the arms that are told in full."""

@@ -27,7 +27,7 @@ FILES = {
     "fold_metrics": "metrics of every fold",
     "annotators": "faces by group and annotator",
     "changes": "faces lost and gained in every group, by four tests with their intervals",
-    "gap_changes": "the change of every gap by every method, crude and adjusted",
+    "gap_changes": "the change of every gap by every method, crude, adjusted, and within each class",
     "beyond_placebo": "changes beyond those of a placebo",
     "equivalence": "two one-sided tests against the margin",
     "verdicts": "the verdict on every gap and change, with its sentence",

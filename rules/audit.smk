@@ -8,6 +8,8 @@ rule audit:
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]
         ),
         validation=validation_table,
+        recognition=pack_paths(config, "predictions.parquet", recognising(config)),
+        answers=given_answers,
     output:
         checks=update("results/{study}/audit/checks.csv"),
         group_metrics=update("results/{study}/audit/group_metrics.csv"),
@@ -44,8 +46,12 @@ rule audit:
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
         human_reference=update("results/{study}/audit/human_reference.csv"),
+        source_recognition=update("results/{study}/audit/source_recognition.csv"),
+        unseen_sources=update("results/{study}/audit/unseen_sources.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
+        unanswered=update("results/{study}/audit/unanswered.csv"),
+        by_annotator=update("results/{study}/audit/by_annotator.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:
@@ -58,7 +64,8 @@ rule audit:
         runtime=30,
     params:
         audit=lookup(dpath="audit", within=config),
-        arms=ARMS,
+        arms=audited(config),
+        unseen=unseen(config),
         groups=declared_groups(config),
         tried=tried(config),
         labels=config["faces"].get("labels"),

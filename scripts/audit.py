@@ -5,6 +5,8 @@ from fergap.job import job
 with job(snakemake.log[0], known=snakemake.params.failures):
     import sys
 
+    import pandas as pd
+
     from fergap import tables
     from fergap.audit import audit
     from fergap.faces.leave_one_out import face_readings
@@ -20,6 +22,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         duplicates = {"exact": sets["exact_set"], "near": sets["duplicate_set"]}
         clusters = None if "cluster_id" in people.columns else sets["duplicate_set"]
     validation = snakemake.input.validation
+    recognised = [tables.read(path, "predictions") for path in snakemake.input.recognition]
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
         people,
@@ -32,6 +35,9 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         tried=snakemake.params.tried,
         taggers=taggers,
         raters=tables.read(snakemake.input.raters, "raters"),
+        recognition=pd.concat(recognised, ignore_index=True) if recognised else None,
+        unseen=snakemake.params.unseen,
+        answers=tables.read(snakemake.input.answers, "answers") if snakemake.input.answers else None,
         seed=snakemake.params.seed,
     )
     for name, frame in found.items():

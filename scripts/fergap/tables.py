@@ -14,6 +14,7 @@ from fergap.files import whole
 REMAKE = "if it lies in results/, delete it and start the study again, which makes it anew; else put a whole file there"
 LONGEST_NUMBER, LARGEST = 300, 9e18  # characters; what an int64 holds
 LONGEST_ROW = 1 << 20  # bytes at the end of a CSV in which its last row is looked for
+NO_GROUP = ("unclear", "not a face")  # answers to who is in a picture that name no group
 CONTROL = r"[\x00-\x1f\x7f]"
 KINDS = {"text": "str", "integer": "int64", "number": "float64"}
 
@@ -219,6 +220,20 @@ TABLES = {
             "published_protocol_accuracy": Column("number", optional=True, missing=True, low=0, high=1),
         },
         key=("arm", "seed", "repeat", "fold"),
+    ),
+    "answers": Table(
+        {
+            "arm": TEXT,
+            "image_id": TEXT,
+            "status": Column("text", values=("answered", "refused", "several classes", "no class", "unreadable")),
+            "named": OPEN_TEXT,
+            "text": OPEN_TEXT,
+            "model": OPEN_TEXT,
+            "date": TEXT,
+            "tokens": COUNT,
+            "requests": COUNT,
+        },
+        key=("arm", "image_id"),
     ),
     "adjustments": Table(
         {
@@ -480,6 +495,38 @@ TABLES = {
         {"attribute": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT, "share": OPEN_SHARE}
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
+    ),
+    "source_recognition": Table(
+        HEAD
+        | {"group": TEXT, "metric": Column("text", values=("accuracy", "share")), "true": OPEN_TEXT}
+        | {"predicted": OPEN_TEXT, "count": COUNT, "n": COUNT}
+        | {"estimate": OPEN_SHARE, "ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE}
+        | {"expected": OPEN_SHARE, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+    ),
+    "unseen_sources": Table(
+        HEAD
+        | {"seen": TEXT, "source": TEXT, "group": TEXT, "reference": OPEN_TEXT}
+        | {"n": COUNT, "n11": COUNT, "n10": COUNT, "n01": COUNT, "n00": COUNT}
+        | {f"{what}_{part}": OPEN_SHARE for what in ("seen", "unseen") for part in ("low", "high")}
+        | {"accuracy_seen": OPEN_SHARE, "accuracy_unseen": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"gap_change": OPEN_NUMBER, "gap_change_low": OPEN_NUMBER, "gap_change_high": OPEN_NUMBER}
+    ),
+    "unanswered": Table(
+        HEAD
+        | {"group": TEXT, "why": TEXT, "n": COUNT, "count": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT},
+        key=("arm", "attribute", "group", "why"),
+    ),
+    "by_annotator": Table(
+        HEAD
+        | PAIR
+        | {"annotator": OPEN_TEXT, "among": TEXT, "faces": COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"share": OPEN_SHARE, "share_low": OPEN_SHARE, "share_high": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "verdict": TEXT, "verdict_differs": OPEN_FLAG}
     ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from fergap.audit.agreement import agreement, agreement_confusion, kappa, nominal_alpha
 from fergap.audit.engine import as_table
@@ -60,6 +61,22 @@ def test_kappa_by_hand():
     b = (1 - k) ** 2 * sum(p[i, j] * (columns[i] + rows[j]) ** 2 for i, j in ((0, 1), (1, 0)))
     se = np.sqrt((a + b - (k - 0.5 * (1 - k)) ** 2) / (50 * (1 - 0.5) ** 2))
     assert (high - low) / 2 == pytest.approx(1.959964 * se, rel=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=9, max_size=9))
+def test_kappa_is_that_of_statsmodels_or_one_rater_gave_one_answer(counts):
+    table = np.array(counts).reshape(3, 3)
+    found = kappa(table, 0.95)
+    if (table.sum(1) == table.sum()).any() or (table.sum(0) == table.sum()).any():
+        assert np.isnan(found).all()
+        return
+    # statsmodels warns where rounding makes a variance of nothing negative
+    with np.errstate(all="ignore"):
+        other = cohens_kappa(table)
+    half = 1.959964 * np.sqrt(max(0, other.var_kappa))
+    expected = (other.kappa, max(-1, other.kappa - half), min(1, other.kappa + half))
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
@@ -175,5 +192,5 @@ def test_raters_who_share_no_face_or_say_one_thing():
     assert confusion.empty
     rows, _ = found({("ann", 0): "a" * 10, ("bob", 0): "a" * 10}, list("xxxxxyyyyy"))
     assert one(rows, "percent_agreement")["estimate"] == 1
-    assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: every answer alike"
+    assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: one of the two gave one answer alone"
     assert one(rows, "krippendorffs_alpha")["status"] == "not estimable: every answer alike"

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from fergap.faces.locations import LOCATIONS, SEVERAL
-from fergap.paper import methods
+from fergap.paper import methods, planting
 
+FACES = {"source": "ferplus"}
 FAIRFACE = {"weights": "fairface.pt", "sha256": "0123456789abcdef" * 4}
 
 
@@ -26,7 +27,9 @@ def test_every_source_of_faces_has_words_and_a_place(schema: dict) -> None:
 
 def test_every_publication_named_is_in_the_references(root: Path) -> None:
     known = (root / "report" / "references.bib").read_text(encoding="utf-8")
-    guessed = methods.people({"people": {"sources": [{"deepface": "faces.json"}, {"fairface": FAIRFACE}]}})
+    guessed = methods.people(
+        {"faces": FACES, "people": {"sources": [{"deepface": "faces.json"}, {"fairface": FAIRFACE}]}}
+    )
     for words in [*methods.SOURCES.values(), guessed]:
         for key in [part.split("]")[0] for part in words.split("[@")[1:]]:
             assert f"{{{key}," in known, key
@@ -41,7 +44,7 @@ def test_every_source_of_people_has_words(schema: dict) -> None:
     ("straddling", "words"), [({}, "counts as open"), ({"straddling": "spread"}, "share of the bin’s years")]
 )
 def test_models_are_told_with_their_weights_and_what_becomes_of_bins(straddling: dict, words: str) -> None:
-    study = {"people": {"sources": [{"fairface": FAIRFACE | straddling}, {"deepface": "faces.json"}]}}
+    study = {"faces": FACES, "people": {"sources": [{"fairface": FAIRFACE | straddling}, {"deepface": "faces.json"}]}}
     told = methods.people(study)
     assert words in told
     assert "SHA-256 0123456789ab…" in told
@@ -61,3 +64,29 @@ def test_several_sources_are_told_one_by_one() -> None:
     faces["sources"][1] = {"source": "fer2013", "labels": "b"}
     assert list(methods.used_faces(faces)["schemes"]) == ["a", "b"]
     assert "drawn" not in methods.used_faces(faces)
+
+
+def test_drawn_sources_are_told_with_their_own_truths(schema: dict) -> None:
+    offered = schema["faces"]["properties"]["drawn"]["properties"]
+    assert set(planting.SETTINGS) == set(offered)
+    common = {key: rules["default"] for key, rules in offered.items()}
+    own = {"children": 0.3, "blur": 0.5, "brightness": -0.1, "label_noise": 0.2, "stereotype": 0.4}
+    sources = [{"source": "drawn"}, {"name": "street", "source": "drawn", "drawn": own}]
+    study = {"faces": {"source": SEVERAL, "sources": sources, "drawn": common}}
+    assert planting.truths(study) == {"drawn": common, "street": common | own}
+    assert planting.all_drawn(study)
+    plain, street = planting.planted(study)
+    assert plain.startswith("**drawn.**")
+    assert "manner of their own: blurred" not in plain
+    for words in (
+        "30 % of the faces are children",
+        "blurred by 0.5 pixels and darker by 10 %",
+        "20 % of the faces see",
+    ):
+        assert words in street.replace("\N{NO-BREAK SPACE}", " "), words
+    assert "40" in street
+    assert methods.source(study).count("parametric generator") == 1
+    study["faces"]["sources"].append({"source": "rafdb"})
+    assert not planting.all_drawn(study)
+    assert list(planting.truths(study)) == ["drawn", "street"]
+    assert len(planting.planted({"faces": {"source": "drawn", "drawn": common}})) == 1

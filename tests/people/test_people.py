@@ -112,7 +112,7 @@ def study(tmp_path: Path) -> dict[str, Path]:
 
 
 def annotated(study: dict[str, Path], sources: list) -> None:
-    rest = {"sample_per_class": None, "seed": 1, "drawn": None, "workers": 1}
+    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1}
     annotate_people(sources=sources, age_groups=AGES, owners_ages={}, **rest, **study)
 
 

@@ -332,7 +332,7 @@ def test_a_study_takes_raters_before_the_rest_and_keeps_what_they_said(tmp_path:
         "seed": 1,
         "faces": tmp_path / "faces.parquet",
         "pixels": tmp_path / "pixels.npy",
-        "drawn": None,
+        "drawn": {},
         "workers": 1,
         "owners_ages": {},
         "people": tmp_path / "people.parquet",

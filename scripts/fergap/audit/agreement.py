@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from fergap import seeds
 from fergap.audit.inputs import Sample
@@ -19,6 +18,7 @@ from fergap.errors import UserError
 Row = dict[str, Any]
 WHOLE = "all"
 ALIKE = "not estimable: every answer alike"
+ONE_ANSWER = "not estimable: one of the two gave one answer alone"
 
 
 def disagreement(units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,16 +74,24 @@ def alpha_interval(units: np.ndarray, settings: Settings, *stream: str) -> tuple
 
 
 def kappa(table: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Return Cohen's kappa of a square table of two raters with its interval, NaN where all answers are alike.
+    r"""Return Cohen's kappa of a square table of two raters with its interval.
 
-    The interval has the variance of Fleiss, Cohen and Everitt (1969), within −1 … 1.
+    .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
+
+    The interval has the variance of Fleiss, Cohen and Everitt (1969), within −1 … 1. All three are NaN where one of the
+    raters gave one answer alone: kappa is 0 then whatever the other says, with a variance of 0.
     """
-    n = table.sum()
-    if not n or (table.sum(0) * table.sum(1)).sum() == n**2:
+    n, rows, columns = table.sum(), table.sum(1), table.sum(0)
+    if not n or n in rows or n in columns:
         return math.nan, math.nan, math.nan
-    found = cohens_kappa(table)
-    half = float(norm.isf((1 - confidence) / 2)) * float(found.std_kappa)
-    return float(found.kappa), max(-1.0, float(found.kappa) - half), min(1.0, float(found.kappa) + half)
+    p, rows, columns = table / n, rows / n, columns / n
+    chance = float(rows @ columns)
+    found = (float(np.trace(p)) - chance) / (1 - chance)
+    same = np.diag(p) @ (1 - (rows + columns) * (1 - found)) ** 2
+    other = p * (columns[:, None] + rows[None, :]) ** 2
+    spread = same + (1 - found) ** 2 * (other.sum() - np.trace(other)) - (found - chance * (1 - found)) ** 2
+    half = float(norm.isf((1 - confidence) / 2)) * math.sqrt(max(0.0, float(spread)) / n) / (1 - chance)
+    return found, max(-1.0, found - half), min(1.0, found + half)
 
 
 def pair_rows(head: Row, table: np.ndarray, answers: list[str], settings: Settings) -> Iterator[Row]:
@@ -114,7 +122,7 @@ def pair_rows(head: Row, table: np.ndarray, answers: list[str], settings: Settin
 
 def estimated(found: tuple[float, float, float]) -> Row:
     if math.isnan(found[0]):
-        return {"status": ALIKE}
+        return {"status": ONE_ANSWER}
     estimate, low, high = found
     return {"estimate": estimate, "ci_low": low, "ci_high": high, "method": "fleiss-cohen-everitt", "status": "ok"}
 

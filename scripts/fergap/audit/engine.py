@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 
 from fergap import tables
+from fergap.audit import data_sets
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
+from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, gap_changes
 from fergap.audit.checks import checks
@@ -42,6 +44,7 @@ from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, con
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.tradeoff import tradeoff
+from fergap.audit.unanswered import unanswered
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -83,8 +86,12 @@ NAMES = (
     "dataset_bias",
     "dataset_shares",
     "human_reference",
+    "source_recognition",
+    "unseen_sources",
     "agreement",
     "agreement_confusion",
+    "unanswered",
+    "by_annotator",
 )
 
 
@@ -135,6 +142,9 @@ def audit(
     tried: Mapping[str, int] | None = None,
     taggers: pd.DataFrame | None = None,
     raters: pd.DataFrame | None = None,
+    recognition: pd.DataFrame | None = None,
+    unseen: Mapping[str, str] | None = None,
+    answers: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -190,7 +200,15 @@ def audit(
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
-        tables ``agreement`` and ``agreement_confusion``.
+        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``.
+    recognition : pandas.DataFrame, optional
+        Predictions of the source that a face comes from, as ``predictions``. Gives the table ``source_recognition``.
+    unseen : mapping, optional
+        Arm that predicts each source by a model that never saw it → the arm whose models saw all sources. Gives the
+        table ``unseen_sources``.
+    answers : pandas.DataFrame, optional
+        What became of each question that an arm put to a model in words: ``arm``, ``image_id`` and ``status``. Gives
+        the table ``unanswered``.
     seed : int
         Every resample derives from it.
 
@@ -242,11 +260,15 @@ def audit(
     out["model_bias_ranks"] += model_bias_ranks(sample, biased, settings)
     adjust((r for r in out["model_bias"] if r["form"] == "corrected" and r["metric"] != SCORE), ["arm"], "holm")
     out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
+    out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
+    out["unseen_sources"] += data_sets.unseen_sources(sample, people, unseen or {}, groups or {}, settings)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
+    out["unanswered"] += unanswered(sample, answers, settings)
+    out["by_annotator"] += by_annotator(sample, raters, settings)
     out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

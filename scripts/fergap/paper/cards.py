@@ -11,6 +11,7 @@ from fergap.paper.cells import find, told
 from fergap.paper.figures_gaps import forest, forest_lines
 from fergap.paper.markdown import sentence
 from fergap.paper.numbers import count, level, percent, points
+from fergap.paper.planting import all_drawn
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.style import CM, FAINT, INK, sheet
 from fergap.paper.tables import TABLES
@@ -117,7 +118,7 @@ def model_card(results: Results) -> str:
 def data_sheet(results: Results) -> str:
     """Return the data sheet (Gebru and others 2021) of the faces that were audited."""
     study = results.study
-    drawn, tables = study["faces"]["source"] == "drawn", []
+    drawn, tables = all_drawn(study), []
     for make, table in (("steps", "faces"), ("labels", "labels"), ("duplicates", "faces")):
         if results.has(table):
             tables.append(plain(TABLES[make](results)))

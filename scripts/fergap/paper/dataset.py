@@ -1,5 +1,7 @@
 """The data set's own bias in the paper: a table of measures, and what they say."""
 
+from fergap.paper.cells import heading
+from fergap.paper.figures_shares import blocks, lines_of
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent
 from fergap.paper.reading import alpha, related
@@ -67,3 +69,21 @@ def classes_and_groups(results: Results) -> str:
         else:
             said.append(f"That the classes depend on {name(attribute)} is not shown ({size}; {chance}; {p}).")
     return " ".join(said)
+
+
+CROSSED = {1: "each attribute", 2: "every two attributes crossed", 3: "every three attributes crossed"}
+
+
+def heat_map_caption(results: Results, depth: int) -> str:
+    """Return a heat map's caption: what stands in its cells, and which groups are left out."""
+    made, ci = blocks(results, depth), heading(results)
+    inside = {
+        1: "faces",
+        2: f"faces and, in percent, the {ci} of their share of the group",
+        3: f"faces, their share of the group and its {ci} in percent",
+    }[lines_of(made)]
+    left = " Smaller groups are left to `audit/dataset_shares.csv`." if any(b.left_out for b in made) else ""
+    return (
+        f"Classes by the groups of {CROSSED[depth]}. In the cells: {inside}; in bold where the {ci} of the share "
+        f"leaves out the class's share of all faces.{left}"
+    )

@@ -1,11 +1,15 @@
 """Alternative text: what each figure shows, in words, from the tables that the figure is drawn from."""
 
+import numpy as np
 import pandas as pd
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
+from fergap.paper.drawing import label
 from fergap.paper.figures_data import class_shares
-from fergap.paper.numbers import MINUS, count, percent, points, with_interval
+from fergap.paper.figures_shares import blocks, told_z
+from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
@@ -28,6 +32,36 @@ def classes_by_group(results: Results) -> str:
             )
             parts.append(f"{group}: {inside}")
     return "Bar charts of the classes within each group, in faces. " + "; ".join(parts) + "."
+
+
+def shares(results: Results, depth: int) -> str:
+    """Describe the heat maps of classes by ``depth`` attributes: in each group the class that it has most too often."""
+    parts = []
+    for block in blocks(results, depth):
+        for group, n, z in zip(block.groups, block.n, told_z(block), strict=True):
+            if np.isnan(z).all():
+                parts.append(f"{label(group)}, {faces(n)} faces")
+                continue
+            most, least = (results.classes[int(f(z))] for f in (np.nanargmax, np.nanargmin))
+            parts.append(
+                f"{label(group)}, {faces(n)} faces: {most} {fixed(np.nanmax(z), 2)}, {least} {fixed(np.nanmin(z), 2)}"
+            )
+    return f"Heat maps of classes by group; the highest and the lowest of Ducher's Z in each. {'; '.join(parts)}."
+
+
+def shares_by_one(results: Results) -> str:
+    """Describe the heat maps of classes by one attribute."""
+    return shares(results, 1)
+
+
+def shares_by_two(results: Results) -> str:
+    """Describe the heat maps of classes by two attributes."""
+    return shares(results, 2)
+
+
+def shares_by_three(results: Results) -> str:
+    """Describe the heat maps of classes by three attributes."""
+    return shares(results, 3)
 
 
 def confusion_matrices(results: Results) -> str:
@@ -126,8 +160,10 @@ def fold_gaps(results: Results) -> str:
 
 def montage(results: Results) -> str:
     """Describe the montage by its rows."""
-    kind = "Drawn faces" if results.study["faces"]["source"] == "drawn" else "Faces"
-    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}."
+    kind = "Drawn faces" if all_drawn(results.study) else "Faces"
+    sources = list(given_sources(results.study))
+    blocks = f"; blocks of columns from left to right: {', '.join(sources)}" if len(sources) > 1 else ""
+    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}{blocks}."
 
 
 def gap_changes(results: Results) -> str:
@@ -198,10 +234,31 @@ def calibration(results: Results) -> str:
     return "Coverage of the primary intervals in every scenario, lowest and highest: " + "; ".join(parts) + "."
 
 
+def recognition(results: Results) -> str:
+    """Describe how many faces of each source are named rightly."""
+    rows = results.table("source_recognition")
+    rows = rows[(rows["metric"] == "share") & (rows["true"] == rows["predicted"])]
+    parts = [f"{r.true} by {r.arm}: {percent(r.estimate)} of {count(r.n)}" for r in rows.itertuples()]
+    return f"What the faces of each source are taken for; named rightly: {'; '.join(parts)}."
+
+
+def unseen(results: Results) -> str:
+    """Describe the accuracy on each source by networks that saw it and by others."""
+    rows = results.table("unseen_sources")
+    rows = rows[(rows["attribute"] == WHOLE) & rows["estimate"].notna()]
+    parts = [
+        f"{'all sources' if r.source == WHOLE else r.source}, {r.arm}: {percent(r.accuracy_seen)} to "
+        f"{percent(r.accuracy_unseen)}"
+        for r in rows.itertuples()
+    ]
+    return f"Accuracy on each source by networks that saw it, and by others that never did. {'; '.join(parts)}."
+
+
 DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
+        *(shares_by_one, shares_by_two, shares_by_three),
+        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
     )
 }

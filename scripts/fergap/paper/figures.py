@@ -6,12 +6,22 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 
 from matplotlib.figure import Figure
 
-from fergap.paper import figures_data, figures_gaps, figures_sensitivity, figures_tradeoff
+from fergap.paper import (
+    figures_data,
+    figures_gaps,
+    figures_sensitivity,
+    figures_shares,
+    figures_sources,
+    figures_tradeoff,
+)
 from fergap.paper.results import Results
 
 FIGURES = {
     "montage": (figures_data.montage, "faces"),
     "classes_by_group": (figures_data.classes_by_group, "confusion"),
+    "shares_by_one": (figures_shares.shares_by_one, "dataset_shares"),
+    "shares_by_two": (figures_shares.shares_by_two, "dataset_shares"),
+    "shares_by_three": (figures_shares.shares_by_three, "dataset_shares"),
     "confusion_matrices": (figures_data.confusion_matrices, "confusion"),
     "learning_curves": (figures_data.learning_curves, "history"),
     "gap_forest": (figures_gaps.gap_forest, "gaps"),
@@ -23,6 +33,8 @@ FIGURES = {
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
+    "recognition": (figures_sources.recognition, "source_recognition"),
+    "unseen": (figures_sources.unseen, "unseen_sources"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 
@@ -30,4 +42,5 @@ FIGURES = {
 def draw(results: Results) -> dict[str, Figure]:
     """Return the figures that a study has tables for, by name."""
     hidden = {"montage"} if results.pixels is None else set()
+    hidden |= {name for name, depth in figures_shares.DEPTHS.items() if depth > len(results.plain)}
     return {n: make(results) for n, (make, table) in FIGURES.items() if n not in hidden and results.has(table)}

@@ -1,9 +1,10 @@
 """Methods in words, from the configuration that was used."""
 
 from fergap.models.names import ALIGNED, LATENT_SIDE, OF_ONE_SIZE, PRETRAINED, shape_of
-from fergap.paper import interventions
+from fergap.paper import data_sets, interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
@@ -52,7 +53,7 @@ def title_of(study: dict) -> str:
     if given := study["paper"].get("title"):
         return given
     attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
-    return f"Accuracy by {' and '.join(attributes)}: {study['study']}"
+    return f"Accuracy by {listing(attributes)}: {study['study']}"
 
 
 def small(number: int) -> str:
@@ -65,8 +66,11 @@ def source(study: dict) -> str:
     faces = study["faces"]
     if faces["source"] != "several":
         return SOURCES.get(faces["source"], "")
-    some = [(given.get("name", given["source"]), SOURCES[given["source"]]) for given in faces["sources"]]
-    parts = " ".join(f"{name(called)}: {words}" for called, words in some)
+    some = given_sources(study)
+    called: dict[str, list[str]] = {}
+    for source_name, given in some.items():
+        called.setdefault(given["source"], []).append(name(source_name))
+    parts = " ".join(f"{listing(names)}: {SOURCES[kind]}" for kind, names in called.items())
     return (
         f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
         f"face counts as one across all of them. {parts}"
@@ -97,9 +101,9 @@ def command(study: dict) -> str:
 
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
-    kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
+    kind = "drawn faces" if all_drawn(study) else "faces"
     guessed = " as a model infers them from the picture" if guesses(study) else ""
-    number = len(study["arms"])
+    number = sum(not arm.get("label") for arm in study["arms"])
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
@@ -145,7 +149,11 @@ def people(study: dict) -> str:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
-    return f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+    several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
+    return (
+        f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+        + several
+    )
 
 
 def intervention(arm: dict) -> str:
@@ -281,6 +289,7 @@ def network(given: str) -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
+    told = [*told, *(arm["name"] for arm in arms if arm.get("label"))]
     used: dict[str, list[dict]] = {}
     for arm in arms:
         if arm["name"] in told:
@@ -328,6 +337,8 @@ def protocol(study: dict) -> str:
         "share no contrast with the cross-validated arms."
         for shares in [list(s) for s in dict.fromkeys(tuple(s) for _, s in apart)]
     )
+    by_source = data_sets.protocol(study)
+    other += f" {by_source}" if by_source else ""
     return (
         f"Every face is predicted by a model that never saw it: {count(folds['count'])}-fold cross-validation"
         + (f", repeated {count(folds['repeats'])} times" if folds["repeats"] > 1 else "")
@@ -337,9 +348,11 @@ def protocol(study: dict) -> str:
 
 
 def given_protocol(study: dict) -> str:
-    """Return what is known of predictions that were given."""
+    """Return what is known of predictions that were given, or asked for."""
+    asked = any(arm.get("endpoint") for arm in study["arms"])
+    given = "were asked for in words or given" if asked else "were given"
     return (
-        "The predictions of every arm were given; this study trained nothing. Arms are compared face by face, on the "
+        f"The predictions of every arm {given}; this study trained nothing. Arms are compared face by face, on the "
         "faces that both predict. Whether every face was predicted by a model that never saw it is for those to say "
         "who made the predictions."
     )
@@ -379,27 +392,6 @@ def noise_caption() -> str:
     )
 
 
-def planted(study: dict) -> str:
-    """Return what the drawing of the faces planted, as a sentence."""
-    drawn = study["faces"]["drawn"]
-    strength, style, gender = (
-        drawn.get(k, d) for k, d in (("child_strength", 1), ("child_style", 0), ("gender_strength", 1))
-    )
-    child = (
-        f"a child's expression is drawn at {percent(strength, 0)} of an adult's strength and {percent(style, 0)} of "
-        f"the way to a manner of its own, and {percent(drawn['children'], 0)} of the faces are children: a gap "
-        "against children is planted"
-        if strength != 1 or style
-        else "children's expressions are drawn as adults' are: no gap of age is planted"
-    )
-    other = (
-        "women's and men's expressions are drawn alike: no gap of gender is planted"
-        if gender == 1
-        else f"a woman's expression is drawn at {percent(gender, 0)} of a man's strength: a gap of gender is planted"
-    )
-    return f"In these faces {child}. {other[0].upper()}{other[1:]}."
-
-
 def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
@@ -422,7 +414,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     elif any(isinstance(s, dict) for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
-    elif study["faces"]["source"] == "drawn":
+    elif all_drawn(study):
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )
@@ -447,6 +439,11 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     if any(arm.get("predictions") for arm in study["arms"]):
         found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if any(arm.get("endpoint") for arm in study["arms"]):
+        found.append(
+            "Models were asked behind an address: what they learned from is not known here, and they may have seen "
+            "these very faces; the same question may be answered in another way another day."
+        )
     if any(arm.get("weights", "none") not in ("none", "imagenet") for arm in study["arms"]):
         found.append("Weights to start from were given; that they had not learned these faces cannot be checked here.")
     if results.has("labels"):

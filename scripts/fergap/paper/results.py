@@ -14,7 +14,7 @@ FOLDERS = {
     "faces": ("dropped", "labels", "overlaps", "faces"),
     "people": ("people",),
     "paper": ("timings",),
-    "training": ("history", "composition", "runs"),
+    "training": ("history", "composition", "runs", "answers"),
     "calibration": ("calibration",),
 }
 PER_FACE = ("faces", "people")
@@ -72,8 +72,12 @@ class Results:
 
     @cached_property
     def arms(self) -> list[str]:
-        """The names of the arms that the paper tells of, as configured: without those that are :attr:`ranked_alone`."""
-        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in self.ranked_alone]
+        """The names of the arms that the paper tells of, as configured: without those that are :attr:`ranked_alone`.
+
+        Nor with those that recognise the source of a face, which have a section of their own.
+        """
+        asked = [arm["name"] for arm in self.study["arms"] if not arm.get("label")]
+        return [arm for arm in asked if arm not in self.ranked_alone]
 
     @cached_property
     def ranked_alone(self) -> set[str]:

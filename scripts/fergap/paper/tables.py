@@ -1,8 +1,12 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    annotators,
+    asked,
+    data_sets,
     dataset,
     human,
+    planting,
     raters,
     tables_appendix,
     tables_changes,
@@ -20,11 +24,11 @@ from fergap.paper import (
     tables_training,
 )
 
-TABLES = {
+TABLES = {"planted": planting.table} | {
     make.__name__: make
     for make in (
         *(tables_data.dropped, tables_data.labels, tables_data.overlaps, tables_data.annotators, tables_data.checks),
-        *(tables_data.planted, tables_training.arms, tables_training.composition, tables_training.recipe),
+        *(tables_training.arms, tables_training.composition, tables_training.recipe),
         *(tables_training.versions, tables_performance.accuracy, tables_performance.fold_metrics),
         *(tables_performance.groups, tables_performance.printed_groups, tables_gaps.gaps, tables_gaps.tests),
         *(
@@ -52,7 +56,8 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
-        *(dataset.dataset_bias, human.human_reference, raters.agreement),
+        *(data_sets.recognition, data_sets.recognition_matrix, data_sets.unseen_sources),
+        *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator, asked.unanswered),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

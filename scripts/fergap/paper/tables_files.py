@@ -44,8 +44,11 @@ FILES = {
     "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
+    "source_recognition": "which source each face was taken for",
+    "unseen_sources": "accuracy on each source by networks that saw it and by others that never did",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
+    "unanswered": "faces for which a model that was asked in words named no class",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }

@@ -1,13 +1,21 @@
 """Who is in each picture: annotation sources in order of trust, merged into one tidy table."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.people.annotators import from_age_and_gender, from_owners, from_table, raters_file
+from fergap.people.annotators import (
+    from_age_and_gender,
+    from_drawn,
+    from_owners,
+    from_source,
+    from_table,
+    raters_file,
+)
 from fergap.people.deepface import from_deepface
 from fergap.people.exchange import matched
 from fergap.people.fairface import STRADDLING, from_fairface
@@ -110,7 +118,7 @@ def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndar
 
 
 def read_source(
-    paths: list[str], age_groups: dict[str, list[float]], image_ids: pd.Series | None, before: str = ""
+    paths: list[str], age_groups: dict[str, list[float]], image_ids: pd.Series | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read one source of files: a table, or what one or many raters answered on the page or in another tool.
 
@@ -120,8 +128,6 @@ def read_source(
         Several are several raters' files, of which the answer of most counts.
     image_ids : pandas.Series of str or None
         The study's faces, by which pictures are recognised that another tool calls by their paths.
-    before : str
-        What stands before the files' ids in the study.
 
     Returns
     -------
@@ -140,7 +146,6 @@ def read_source(
         said = raters_file(path, age_groups)
         if said is None:
             table = from_table(path, age_groups)
-            table["image_id"] = before + table["image_id"]
             plain.append(table)
             said = as_answers(table, path)
         elif image_ids is not None:
@@ -201,8 +206,7 @@ def annotate_people(
     seed: int,
     faces: str | os.PathLike | None,
     pixels: str | os.PathLike | None,
-    drawn: str | os.PathLike | None,
-    drawn_name: str = "",
+    drawn: Mapping[str, str | os.PathLike],
     fairface: str | os.PathLike | None = None,
     compare: bool = False,
     rename: dict[str, dict[str, str]] | None = None,
@@ -223,10 +227,8 @@ def annotate_people(
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
         The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
-    drawn : path or None
-        The annotation table written with the drawn faces.
-    drawn_name : str
-        What stands before their ids in the study, where they are one source of several.
+    drawn : mapping
+        The annotation table written with each source of drawn faces, by what stands before its ids in the study.
     fairface : path or None
         Table ``fairface``: what its model answered.
     compare : bool
@@ -247,6 +249,7 @@ def annotate_people(
     """
     answered: list[pd.DataFrame] = []
     every: list[pd.DataFrame] = []
+    told = None
     if faces is None:
         ids = pd.concat([named_in(*read_files(s, age_groups, None)) for s in sources])
         ids = ids.drop_duplicates().reset_index(drop=True)
@@ -255,6 +258,7 @@ def annotate_people(
         table = tables.read(faces, "faces")
         ids = table["image_id"]
         asked = sample(table["label"], sample_per_class, seed)
+        told = from_source(table)
     for source in sources:
         if source == "age-and-gender":
             rows = np.flatnonzero(asked if compare else open_questions(ids, in_order(answered, every)) & asked)
@@ -269,12 +273,12 @@ def annotate_people(
             found = from_fairface(tables.read(fairface, "fairface"), age_groups, straddling)
             said = as_answers(found, "fairface")
         else:
-            paths = [str(drawn)] if source == "drawn" else table_files(source)
-            found, said = (
-                read_source(paths, age_groups, ids, drawn_name)
-                if source == "drawn"
-                else read_files(source, age_groups, ids)
-            )
+            if source == "drawn":
+                paths, found = [str(path) for path in drawn.values()], from_drawn(drawn, age_groups)
+                said = as_answers(found, source)
+            else:
+                paths = table_files(source)
+                found, said = read_files(source, age_groups, ids)
             named = named_in(found, said)
             if not named.isin(ids).any():
                 raise UserError(
@@ -287,7 +291,8 @@ def annotate_people(
         answered.append(found[found["image_id"].isin(ids[asked])])
         every.append(said[said["image_id"].isin(ids[asked])])
     answers = distinct(pd.concat(every, ignore_index=True))
-    merged = merge(ids, in_order(answered, every))
+    trusted = in_order(answered, every)
+    merged = merge(ids, trusted if told is None else [told, *trusted])
     tables.write(merged, people, "people")
     tables.write(answers, raters, "raters")
     persons = {

@@ -5,6 +5,7 @@ each attribute optionally ``<attribute>_value`` (years) and ``<attribute>_confid
 """
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -162,6 +163,25 @@ def from_owners(faces: pd.DataFrame, ages: dict[str, str]) -> pd.DataFrame:
     if "age" in table.columns:
         table["age"] = table["age"].map(ages).astype("str")
     return table.assign(annotator="owners of " + faces["source"]).reset_index(drop=True)
+
+
+def from_drawn(paths: Mapping[str, str | os.PathLike], age_groups: dict[str, list[float]]) -> pd.DataFrame:
+    """Read who is in drawn faces: :func:`from_table` of each source, its ids with what stands before them."""
+    parts = {prefix: from_table(path, age_groups) for prefix, path in paths.items()}
+    return pd.concat([t.assign(image_id=prefix + t["image_id"]) for prefix, t in parts.items()], ignore_index=True)
+
+
+def from_source(faces: pd.DataFrame) -> pd.DataFrame | None:
+    """Take the source of each face for an attribute of it, ``source``; None where all have one source.
+
+    Parameters
+    ----------
+    faces : pandas.DataFrame
+        The table ``faces``.
+    """
+    if faces["source"].nunique() < 2:
+        return None
+    return faces[["image_id", "source"]].assign(annotator="data set").reset_index(drop=True)
 
 
 def _annotate_batch(pixels: np.ndarray) -> list[tuple[str, float, float, float]]:

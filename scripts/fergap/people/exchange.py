@@ -16,6 +16,7 @@ from fergap.people.raters import long_form
 
 LABEL_STUDIO = ("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "agreement")
 FAIRFACE = ("gender", "age", "race")
+OF_A_PICTURE = re.compile(r"_face\d+(\.\w+)$")  # what FairFace's predict.py puts after the name of a picture
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of a file that was uploaded
 PICTURE = re.compile(r"\.(png|jpe?g|bmp|gif|webp|tiff?)(\?.*)?$", re.IGNORECASE)
 
@@ -186,9 +187,14 @@ def from_fiftyone(table: pd.DataFrame, where: str) -> pd.DataFrame:
 def from_fairface(table: pd.DataFrame, where: str, age_groups: dict[str, list[float]]) -> pd.DataFrame:
     """Return the answers of FairFace's columns: ``file`` (or ``face_name_align``), ``age`` in ranges, ``gender``, …
 
-    Genders are written small, as elsewhere; a range of ages that lies in no single age group is no answer.
+    Genders are written small, as elsewhere; a range of ages that lies in no single age group is no answer. In
+    ``face_name_align`` a picture's name is followed by the number of the face in it; a picture with several has none,
+    because no face is known to be the study's.
     """
     picture = "file" if "file" in table.columns else "face_name_align"
+    if picture == "face_name_align":
+        names = table[picture].str.replace(OF_A_PICTURE, r"\1", regex=True)
+        table = table.assign(face_name_align=names)[~names.duplicated(keep=False) | names.isna()].reset_index(drop=True)
     wide = pd.DataFrame({"image_id": table[picture]})
     for name in FAIRFACE:
         if name in table.columns:

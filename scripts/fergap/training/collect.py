@@ -30,7 +30,7 @@ def collect_predictions(
     Parameters
     ----------
     packs : sequence of path
-        The ``predictions.parquet`` of the jobs, and of the arms that are made of other arms'.
+        The ``predictions.parquet`` of the jobs, and of the arms that are made of other arms' or ask.
     external : mapping
         Arms that bring predictions of their own: name to file.
     faces : path or None

@@ -123,7 +123,14 @@ TABLES = {
         key=("image_id", "attribute", "rater", "adjudication", "repeat"),
     ),
     "adjudication": Table(
-        {"image_id": TEXT, "attribute": TEXT, "group": OPEN_TEXT, "answers": TEXT, "adjudicated": OPEN_TEXT},
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "group": OPEN_TEXT,
+            "answers": TEXT,
+            "people_differ": FLAG,
+            "adjudicated": OPEN_TEXT,
+        },
         key=("image_id", "attribute"),
     ),
     "validation": Table(

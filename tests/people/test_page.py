@@ -34,6 +34,7 @@ SETTINGS = {
     "raters": [],
     "repeats": 0.1,
     "suggestions": "hidden",
+    "disputes": "people",
     "definitions": {},
     "seed": None,
 }
@@ -230,6 +231,7 @@ def test_the_adjudication_page_holds_what_differs_and_nobodys_answers(tmp_path: 
             "attribute": ["gender", "age", "age", "hat"],
             "group": ["female", None, "child", "yes"],
             "answers": ["anna: female; ben: male"] * 4,
+            "people_differ": [1, 1, 0, 1],
             "adjudicated": [None, None, "cleo", None],
         }
     )
@@ -244,7 +246,10 @@ def test_the_adjudication_page_holds_what_differs_and_nobodys_answers(tmp_path: 
         "page": tmp_path / "adjudicate.html",
     }
     tables.write(differ, tmp_path / "adjudication.csv", "adjudication")
-    write_adjudication(settings=SETTINGS | {"suggestions": "shown"}, **same)
+    write_adjudication(settings=SETTINGS, **same)
+    assert content((tmp_path / "adjudicate.html").read_text(encoding="utf-8"))["ids"] == ["f0003"]
+    every = SETTINGS | {"suggestions": "shown", "disputes": "all"}
+    write_adjudication(settings=every, **same)
     text = (tmp_path / "adjudicate.html").read_text(encoding="utf-8")
     held = content(text)
     asked = dict(zip(held["ids"], held["disputed"], strict=True))
@@ -258,7 +263,7 @@ def test_the_adjudication_page_holds_what_differs_and_nobodys_answers(tmp_path: 
     assert [np.asarray(sheet)[0, 8 * i] for i in range(2)] == rows[held["ids"]].tolist()
     # what was decided since changes nothing on the page, so that one can go on
     tables.write(differ.assign(adjudicated="cleo", group="male"), tmp_path / "adjudication.csv", "adjudication")
-    write_adjudication(settings=SETTINGS | {"suggestions": "shown"}, **same)
+    write_adjudication(settings=every, **same)
     assert (tmp_path / "adjudicate.html").read_text(encoding="utf-8") == text
     tables.write(differ[differ["attribute"] == "hat"], tmp_path / "adjudication.csv", "adjudication")
     with pytest.raises(UserError, match=r"nothing to adjudicate"):

@@ -149,7 +149,7 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
     said = "ann: female; bob: male; ann: male"
     row = listed.pop()
     assert pd.isna(row.pop("adjudicated"))
-    assert row == {"image_id": "a", "attribute": "gender", "group": "female", "answers": said}
+    assert row == {"image_id": "a", "attribute": "gender", "group": "female", "answers": said, "people_differ": 1}
     assert not listed
 
 

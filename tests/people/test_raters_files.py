@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fergap import tables
 from fergap.errors import UserError
 from fergap.people.annotation import annotate_people, read_source
 from fergap.people.annotators import raters_file
 from fergap.people.exchange import age_range, export_people, matched
-from fergap.people.raters import combined, from_page
+from fergap.people.raters import combined, distinct, from_page
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
 HEAD = "image_id,gender,age,rater,time,seconds,order,repeat,suggestion_shown,page\n"
@@ -125,6 +127,27 @@ def test_a_plain_table_is_a_raters_file_like_others(tmp_path: Path) -> None:
     alone, answers = read_source([plain], AGES, None)  # with its years, which a vote has not
     assert alone.set_index("image_id").loc["a", "age_value"] == 9
     tables.check(answers, "raters", "here")
+
+
+VIEWS = st.tuples(st.sampled_from("ab"), st.sampled_from(["gender", "age"]), st.sampled_from("pq"), st.integers(1, 3))
+
+
+@given(
+    st.lists(st.tuples(VIEWS, st.sampled_from("fm"), st.integers(0, 9), st.booleans()), min_size=1, max_size=20),
+    st.integers(0, 20),
+)
+def test_answers_do_not_depend_on_the_files_over_which_they_are_spread(rows: list, cut: int) -> None:
+    given_ = pd.DataFrame(
+        [
+            (face, name, said, "anna", int(last), 0, f"2026-01-01T10:00:0{second}Z", 1.0, float(order), 0.0, page)
+            for (face, name, page, order), said, second, last in rows
+        ],
+        columns=list(tables.TABLES["raters"].columns),
+    )
+    whole = tables.check(distinct(given_), "raters", "here")
+    parts = [distinct(part.reset_index(drop=True)) for part in (given_[:cut], given_[cut:])]
+    pd.testing.assert_frame_equal(distinct(pd.concat(parts, ignore_index=True)), whole)
+    assert whole.groupby(["image_id", "attribute", "adjudication"]).size().le(2).all()
 
 
 def test_one_view_saved_twice_is_one_answer_and_another_page_a_second(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
     return people
 
 
-def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame, persons: set[str]) -> pd.DataFrame:
     """Return the faces on which answers differ, who said what, who decided, and the group that counts.
 
     Parameters
@@ -89,20 +89,24 @@ def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
         Table ``raters``.
     people : pandas.DataFrame
         Table ``people``.
+    persons : set of str
+        The raters who are people, as opposed to models, owners and the truth of drawn faces.
 
     Returns
     -------
     pandas.DataFrame
-        Table ``adjudication``: ``adjudicated`` names who decided and is missing where nobody has; ``group`` is missing
-        where no answer won.
+        Table ``adjudication``: ``people_differ`` is 1 where the answers of ``persons`` alone differ; ``adjudicated``
+        names who decided and is missing where nobody has; ``group`` is missing where no answer won.
     """
     face = ["image_id", "attribute"]
     rated, decided = (answers[answers["adjudication"] == flag] for flag in (0, 1))
     rows = rated[rated.groupby(face)["answer"].transform("nunique") > 1]
     said = (rows["rater"] + ": " + rows["answer"]).groupby([rows[c] for c in face], sort=False).agg("; ".join)
     names = decided.groupby(face)["rater"].agg(lambda who: "+".join(sorted(set(who)))).rename("adjudicated")
+    own = rows[rows["rater"].isin(persons)].groupby(face)["answer"].nunique() > 1
     told = said.rename("answers").reset_index().merge(names.reset_index(), on=face, how="left")
-    return told.astype("str").merge(people[[*face, "group"]], on=face)
+    told["people_differ"] = told.set_index(face).index.isin(own.index[own]).astype("int64")
+    return told.astype({"answers": "str", "adjudicated": "str"}).merge(people[[*face, "group"]], on=face)
 
 
 def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndarray:
@@ -291,7 +295,13 @@ def annotate_people(
     merged = merge(ids, trusted if told is None else [told, *trusted])
     tables.write(merged, people, "people")
     tables.write(answers, raters, "raters")
-    tables.write(to_adjudicate(answers, merged), adjudication, "adjudication")
+    persons = {
+        name
+        for source, said in zip(sources, every, strict=True)
+        if kind_of(source) == "table"
+        for name in said["rater"]
+    }
+    tables.write(to_adjudicate(answers, merged, persons), adjudication, "adjudication")
 
 
 def in_order(sources: list[pd.DataFrame], answers: list[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -88,11 +88,14 @@ def distinct(answers: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     answers : pandas.DataFrame
-        Table ``raters``, in which a rater's earlier answers stand first.
+        Table ``raters``, in which a rater's earlier views stand first.
     """
-    number = answers["repeat"].astype("str")
-    view = (answers["page"] + "/" + number).fillna(answers["time"]).fillna(pd.Series(answers.index).astype("str"))
-    kept = last_answers(answers.assign(view=view), ["view"]).drop(columns="view")
+    answers = answers.reset_index(drop=True)
+    row = pd.Series(answers.index, index=answers.index)
+    view = (answers["page"] + "/" + answers["order"].astype("str")).fillna(answers["time"]).fillna(row.astype("str"))
+    views = answers.assign(view=view, row=row)
+    views["row"] = views.groupby([*SAME, "view"])["row"].transform("min")
+    kept = last_answers(views, ["view"]).sort_values("row", kind="stable").drop(columns=["view", "row"])
     kept["repeat"] = kept.groupby(SAME).cumcount()
     return kept[kept["repeat"] < 2].reset_index(drop=True)
 

@@ -187,6 +187,7 @@ def build_page(
             else f"{faces} on which answers differ, each with what is asked. Decide by what you see, with one key per "
             "answer; who said what is not in this file. Your answers count before all others."
         ),
+        "again": " Some faces may come again." if repeats else "",
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
         "content": text,
         "sheets": "\n".join(
@@ -310,13 +311,16 @@ def write_adjudication(
     table = tables.read(faces, "faces")
     seed = own_seed(settings, seed)
     differ = tables.read(adjudication, "adjudication")
+    if settings["disputes"] == "people":
+        differ = differ[differ["people_differ"] == 1]
     known = [a for a in groups | settings["definitions"] if a in set(differ["attribute"])]
     differ = differ[differ["attribute"].isin(known)]
     if differ.empty:
         raise UserError(
             "no two answers about who is in a face differ, so there is nothing to adjudicate",
             where=str(adjudication),
-            expected="answers of several raters in people.sources, about the study's groups",
+            expected="answers of several people in people.sources, about the study's groups",
+            fix="with people.annotation.disputes: all it asks where models and others differ, too",
         )
     by_face = differ.groupby("image_id", sort=True)["attribute"].agg(
         lambda names: [a for a in known if a in set(names)]

@@ -5,6 +5,8 @@ import pandas as pd
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.figures_data import class_shares
+from fergap.paper.figures_model_bias import shown_blocks
+from fergap.paper.model_bias import scores
 from fergap.paper.numbers import MINUS, count, percent, points, with_interval
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
@@ -146,6 +148,16 @@ def gap_changes(results: Results) -> str:
     return "Gaps before and after, and the change of each group, in percentage points. " + "; ".join(parts) + "."
 
 
+def model_bias(results: Results) -> str:
+    """Describe each arm's scores and what a group-blind model would score."""
+    rows, parts = scores(results), []
+    for row in rows[rows["attribute"].isin(shown_blocks(results)) & rows["estimate"].notna()].itertuples():
+        of = "all attributes" if row.attribute == WHOLE else row.attribute
+        found, blind = (points(x, signed=False) for x in (row.estimate, row.expected))
+        parts.append(f"{row.arm} by {of}, {row.form}: {found} against {blind}")
+    return "Bias scores in percent, each against that of a group-blind model. " + "; ".join(parts) + "."
+
+
 def tradeoff(results: Results) -> str:
     """Describe every arm by its accuracy and each gap, and the Pareto front."""
     rows, parts = compared_arms(results), []
@@ -202,6 +214,6 @@ DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
+        *(montage, gap_changes, tradeoff, model_bias, label_noise, sensitivity, calibration),
     )
 }

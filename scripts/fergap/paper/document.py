@@ -9,7 +9,7 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import dataset, human, methods, raters, reading_networks, reading_sensitivity
+from fergap.paper import dataset, human, methods, model_bias, raters, reading_networks, reading_sensitivity
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.layers import layers
@@ -238,6 +238,10 @@ class Document:
     def interventions_compared(self) -> bool:
         """Whether there are arms enough on the same faces for a comparison beyond contrasts of two."""
         return compared_arms(self.results)["arm"].nunique() >= FEWEST_ARMS
+
+    def ranked_by_bias(self) -> list[tuple[int, str]]:
+        """Return (position, names) of the families of arms that are ranked by their bias."""
+        return list(enumerate(model_bias.families(self.results), 1))
 
     def left_to_ranking(self, arms: str) -> bool:
         """Whether a family of arms appears in its ranking alone."""

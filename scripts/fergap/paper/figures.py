@@ -6,7 +6,7 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 
 from matplotlib.figure import Figure
 
-from fergap.paper import figures_data, figures_gaps, figures_sensitivity, figures_tradeoff
+from fergap.paper import figures_data, figures_gaps, figures_model_bias, figures_sensitivity, figures_tradeoff
 from fergap.paper.results import Results
 
 FIGURES = {
@@ -21,6 +21,7 @@ FIGURES = {
     "changes": (figures_gaps.changes, "changes"),
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
+    "model_bias": (figures_model_bias.model_bias, "model_bias"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "calibration": (figures_sensitivity.calibration, "calibration"),

@@ -3,6 +3,7 @@
 from fergap.paper import (
     dataset,
     human,
+    model_bias,
     raters,
     tables_appendix,
     tables_changes,
@@ -53,6 +54,7 @@ TABLES = {
             tables_files.files,
         ),
         *(dataset.dataset_bias, human.human_reference, raters.agreement),
+        *(model_bias.model_bias, model_bias.model_bias_metrics, model_bias.model_bias_ranks),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

@@ -287,10 +287,11 @@ def put(own: Measured, attribute: str, arm: str, collected: dict, nulls: dict, c
         if (pair := collected.get((arm, attribute, metric))) is None:
             continue
         cross, square = np.concatenate(pair, axis=1)
-        noise = square.mean() if clustered else noise
-        own.corrected[attribute, metric] = Corrected(
-            Moves(float(plain), float(noise), cross, square), nulls[attribute, metric]
-        )
+        null = nulls[attribute, metric]
+        if clustered:  # shuffling faces one by one would tear clusters apart
+            noise = square.mean()
+            null = square - noise
+        own.corrected[attribute, metric] = Corrected(Moves(float(plain), float(noise), cross, square), null)
     four = [own.corrected.get((attribute, metric)) for metric in CORRECTED]
     if None not in four:
         own.corrected[attribute, SCORE] = mean_of(four)
@@ -315,7 +316,17 @@ def overall(own: Measured, attributes: Sequence[str]) -> dict[str, tuple[Publish
     }
 
 
-def shared_faces(sample: Sample, settings: Settings) -> list["SharedFaces"]:
+class SharedFaces(NamedTuple):
+    """Arms measured on the same faces; whether their own numbers are told of, and whether they are ranked."""
+
+    arms: tuple[Arm, ...]
+    measured: dict[str, Measured]
+    n: int
+    told: bool
+    ranked: bool
+
+
+def shared_faces(sample: Sample, settings: Settings) -> list[SharedFaces]:
     """Return the numbers of every arm, with the arms that predict the same faces together.
 
     Arms that share their faces with no other are measured on their own faces, and once more, to be ranked, on the faces
@@ -337,16 +348,6 @@ def shared_faces(sample: Sample, settings: Settings) -> list["SharedFaces"]:
     return out
 
 
-class SharedFaces(NamedTuple):
-    """Arms measured on the same faces; whether their own numbers are told of, and whether they are ranked."""
-
-    arms: tuple[Arm, ...]
-    measured: dict[str, Measured]
-    n: int
-    told: bool
-    ranked: bool
-
-
 def model_bias(sample: Sample, found: Sequence[SharedFaces], settings: Settings) -> Iterator[Row]:
     """Yield the rows of ``model_bias``: each arm's published and corrected metrics by attribute, and its scores.
 
@@ -355,9 +356,10 @@ def model_bias(sample: Sample, found: Sequence[SharedFaces], settings: Settings)
     interval of an inverted test. Rows of attribute ``all`` are the score over the attributes that are no combination
     (Eq. 14; the root mean square of the corrected scores). ``expected`` is the mean in tables whose predictions were
     shuffled among the groups within each true class: what a model that makes the same predictions of each class,
-    whoever is in the picture, would score with as many faces.
+    whoever is in the picture, would score with as many faces. Where clusters are drawn, that of corrected rows comes
+    from the resamples' own deviations.
     """
-    made = {arm.name: (faces, arm) for faces in found if faces.told for arm in faces.arms}
+    made = {arm.name: (family, arm) for family in found if family.told for arm in family.arms}
     for name in sample.arms:
         own, arm = made[name][0].measured[name], made[name][1]
         for attribute in sample.attributes:

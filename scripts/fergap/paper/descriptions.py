@@ -8,7 +8,9 @@ from fergap.paper.cells import any_few, faces, told
 from fergap.paper.drawing import label
 from fergap.paper.figures_arms import changed, panels_of, rows_of
 from fergap.paper.figures_data import class_shares
+from fergap.paper.figures_model_bias import shown_blocks
 from fergap.paper.figures_shares import blocks, told_z
+from fergap.paper.model_bias import scores
 from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
 from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.results import WHOLE, Results
@@ -196,6 +198,16 @@ def arms(results: Results) -> str:
     return "Accuracy in percent and gaps in percentage points, one row of each arm. " + "; ".join(parts) + "."
 
 
+def model_bias(results: Results) -> str:
+    """Describe each arm's scores and what a group-blind model would score."""
+    rows, parts = scores(results), []
+    for row in rows[rows["attribute"].isin(shown_blocks(results)) & rows["estimate"].notna()].itertuples():
+        of = "all attributes" if row.attribute == WHOLE else row.attribute
+        found, blind = (points(x, signed=False) for x in (row.estimate, row.expected))
+        parts.append(f"{row.arm} by {of}, {row.form}: {found} against {blind}")
+    return "Bias scores in percent, each against that of a group-blind model. " + "; ".join(parts) + "."
+
+
 def tradeoff(results: Results) -> str:
     """Describe every arm by its accuracy and each gap, and the Pareto front."""
     rows, parts = compared_arms(results), []
@@ -273,6 +285,6 @@ DESCRIPTIONS = {
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
         *(shares_by_one, shares_by_two, shares_by_three),
-        *(montage, gap_changes, arms, tradeoff, label_noise, sensitivity, calibration, recognition, unseen),
+        *(montage, gap_changes, arms, tradeoff, model_bias, label_noise, sensitivity, calibration, recognition, unseen),
     )
 }

@@ -9,7 +9,16 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import dataset, human, methods, raters, reading_arms, reading_networks, reading_sensitivity
+from fergap.paper import (
+    dataset,
+    human,
+    methods,
+    model_bias,
+    raters,
+    reading_arms,
+    reading_networks,
+    reading_sensitivity,
+)
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.figures import COMPARING
@@ -276,6 +285,10 @@ class Document:
     def abridged(self) -> bool:
         """Whether some arms are only compared, and not told in full."""
         return self.results is not self.whole
+
+    def ranked_by_bias(self) -> list[tuple[int, str]]:
+        """Return (position, names) of the families of arms that are ranked by their bias."""
+        return list(enumerate(model_bias.families(self.whole), 1))
 
     def left_to_ranking(self, arms: str) -> bool:
         """Whether a family of arms appears in its ranking alone."""

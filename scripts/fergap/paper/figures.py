@@ -10,6 +10,7 @@ from fergap.paper import (
     figures_arms,
     figures_data,
     figures_gaps,
+    figures_model_bias,
     figures_sensitivity,
     figures_shares,
     figures_sources,
@@ -33,6 +34,7 @@ FIGURES = {
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
     "arms": (figures_arms.arms, "gaps"),
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
+    "model_bias": (figures_model_bias.model_bias, "model_bias"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "recognition": (figures_sources.recognition, "source_recognition"),
@@ -41,7 +43,7 @@ FIGURES = {
 }
 
 
-COMPARING = frozenset(("arms", "tradeoff"))
+COMPARING = frozenset(("arms", "tradeoff", "model_bias"))
 """Figures of all arms; every other is of the arms that the paper tells in full."""
 
 

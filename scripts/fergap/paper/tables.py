@@ -6,6 +6,7 @@ from fergap.paper import (
     data_sets,
     dataset,
     human,
+    model_bias,
     planting,
     raters,
     tables_appendix,
@@ -61,6 +62,7 @@ TABLES = {"planted": planting.table} | {
         *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator, asked.unanswered),
         *(tables_arms.verdicts_of_arms, tables_arms.changes_of_arms),
         *(tables_arms.classes_of_arms, tables_changes.class_changes),
+        *(model_bias.model_bias, model_bias.model_bias_metrics, model_bias.model_bias_ranks),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }
@@ -68,7 +70,17 @@ TABLES = {"planted": planting.table} | {
 OF_ALL_ARMS = frozenset(
     (
         *("arms", "accuracy", "networks", "mean_ranks", "verdicts_of_arms", "changes_of_arms", "classes_of_arms"),
-        *("tradeoff", "tradeoff_cost", "fairness_of_arms", "ledger", "not_estimable", "files", "values"),
+        *(
+            "tradeoff",
+            "tradeoff_cost",
+            "fairness_of_arms",
+            "model_bias",
+            "model_bias_ranks",
+            "ledger",
+            "not_estimable",
+            "files",
+            "values",
+        ),
     )
 )
 """Tables with a row of each arm, or that count over all; every other table is of the arms that are told in full."""

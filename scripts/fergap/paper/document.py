@@ -84,7 +84,11 @@ class Document:
         study, audit, folds = self.study, self.study["audit"], self.study["folds"]
         accuracy = self.results.accuracy()
         tested = accuracy.loc[accuracy["attribute"] == WHOLE, "n"]
-        metrics, confusion = "audit/group_metrics.csv", "audit/confusion.csv"
+        metrics, confusion, column = "audit/group_metrics.csv", "audit/confusion.csv", "true"
+        if not study["arms"]:
+            metrics, confusion, column = "audit/dataset_shares.csv", "audit/dataset_shares.csv", "label"
+            shares = self.results.table("dataset_shares")
+            tested = shares.loc[shares["attribute"] == WHOLE, "n"]
 
         def set_by(key: str) -> tuple:
             return CONFIGURATION, (), key
@@ -92,8 +96,8 @@ class Document:
         return {
             "study": (study["study"], set_by("study")),
             "faces": (count(tested.max()) if len(tested) else "no", (metrics, tuple(tested.index[:1]), "n")),
-            "classes": (listing(self.results.classes), (confusion, (), "true")),
-            "class count": (methods.small(len(self.results.classes)), (confusion, (), "true")),
+            "classes": (listing(self.results.classes), (confusion, (), column)),
+            "class count": (methods.small(len(self.results.classes)), (confusion, (), column)),
             "checks": (count(len(self.results.table("checks"))), ("audit/checks.csv", (), "check")),
             "arms": (listing(self.results.arms), set_by("arms")),
             "attributes": (
@@ -150,6 +154,8 @@ class Document:
 
     def abstract(self) -> str:
         """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided."""
+        if not self.study["arms"]:
+            return "\n\n".join([methods.question(self.study, self.values), dataset.found(self.results)])
         results, first = self.results, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
@@ -251,9 +257,9 @@ class Document:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
 
-    def classes_and_groups(self) -> str:
-        """Whether and how far the classes depend on each attribute."""
-        return dataset.classes_and_groups(self.results)
+    def data_depends(self) -> str:
+        """Whether and how far classes and attributes depend on one another."""
+        return dataset.found(self.results)
 
     def raters_agree(self) -> str:
         """How far those agree who said who is in the pictures."""

@@ -11,7 +11,7 @@ from fergap.paper.results import Results
 
 FIGURES = {
     "montage": (figures_data.montage, "faces"),
-    "classes_by_group": (figures_data.classes_by_group, "confusion"),
+    "classes_by_group": (figures_data.classes_by_group, "dataset_shares"),
     "confusion_matrices": (figures_data.confusion_matrices, "confusion"),
     "learning_curves": (figures_data.learning_curves, "history"),
     "gap_forest": (figures_gaps.gap_forest, "gaps"),

@@ -218,5 +218,5 @@ def paper_files(wildcards):
 
 wildcard_constraints:
     study=STUDY,
-    arm="|".join(ARMS),
+    arm="|".join(ARMS) or "none",
     pack=r"\d+",

@@ -1,6 +1,6 @@
 rule split_folds:
     input:
-        lib=library("training"),
+        lib=library("training", "faces"),
         faces="results/{study}/faces/faces.parquet",
         people="results/{study}/people/people.parquet",
     output:

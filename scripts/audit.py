@@ -5,8 +5,6 @@ from fergap.job import job
 with job(snakemake.log[0], known=snakemake.params.failures):
     import sys
 
-    import pandas as pd
-
     from fergap import tables
     from fergap.audit import audit
     from fergap.faces.leave_one_out import face_readings
@@ -14,28 +12,28 @@ with job(snakemake.log[0], known=snakemake.params.failures):
     settings = snakemake.params.audit
     taken = ("attributes", "reference", "margin", "confidence", "resamples", "minimum_faces", "contrasts", "classes")
     people = tables.read(snakemake.input.people, "people")
-    clusters, duplicates, taggers = None, {}, None
+    clusters, duplicates, taggers, labels = None, {}, None, None
     if snakemake.input.faces:
         faces = tables.read(snakemake.input.faces, "faces")
         taggers = face_readings(faces, snakemake.params.labels, snakemake.params.schemes)
         sets = faces.set_index("image_id")
-        duplicates = {"exact": sets["exact_set"], "near": sets["duplicate_set"]}
+        labels, duplicates = sets["label"], {"exact": sets["exact_set"], "near": sets["duplicate_set"]}
         clusters = None if "cluster_id" in people.columns else sets["duplicate_set"]
     validation = snakemake.input.validation
-    recognised = [tables.read(path, "predictions") for path in snakemake.input.recognition]
     found = audit(
         tables.read(snakemake.input.predictions, "predictions"),
         people,
         **{key: settings[key] for key in (*taken, "bootstrap", "confidence_thresholds")},
         groups=snakemake.params.groups,
         arms=snakemake.params.arms,
+        labels=labels,
         clusters=clusters,
         duplicates=duplicates,
         validation=tables.read(validation, "validation") if validation else None,
         tried=snakemake.params.tried,
         taggers=taggers,
         raters=tables.read(snakemake.input.raters, "raters"),
-        recognition=pd.concat(recognised, ignore_index=True) if recognised else None,
+        recognition=tables.joined(snakemake.input.recognition, "predictions"),
         unseen=snakemake.params.unseen,
         answers=tables.read(snakemake.input.answers, "answers") if snakemake.input.answers else None,
         seed=snakemake.params.seed,

@@ -553,6 +553,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if "network" in arm and {"label", "folds"} & set(arm):
             yield from source_faults(config, arm, where)
     compared = audited(config)
+    if not compared and (names or faces["source"] == "none"):
+        yield UserError(
+            "no arm recognises what a face shows" if names else "there are neither faces nor arms",
+            where="config: arms",
+            expected="an arm with a network or predictions; or, for a study of its data alone, none: arms: []",
+        )
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
             if contrast[side] not in compared:

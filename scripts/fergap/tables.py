@@ -1,7 +1,7 @@
 """The tables that pass between stages: their columns, and how they are read, checked and written."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -555,6 +555,16 @@ TABLES = {
         key=("scenario", "quantity", "method"),
     ),
 }
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return table ``name`` without rows."""
+    return pd.DataFrame({c: pd.Series(dtype=KINDS[column.kind]) for c, column in TABLES[name].columns.items()})
+
+
+def joined(paths: Sequence[str | os.PathLike], name: str) -> pd.DataFrame:
+    """Return several files of table ``name`` as one table, without rows where there is no file."""
+    return pd.concat([read(path, name) for path in paths], ignore_index=True) if paths else empty(name)
 
 
 def to_numbers(values: pd.Series) -> pd.Series:

@@ -20,7 +20,7 @@ from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, short, traini
 
 # options that say which network, how long and by what recipe, or who else predicted: no interventions
 OTHER = {"name", "network", "weights", "tuned", "recipe", "epochs", "like", "path", "placebo", "split", "predictions"}
-OTHER |= {"tried", "endpoint"}
+OTHER |= {"tried", "endpoint", "label", "folds"}
 ARMS = ("baseline", "child_oversampled", "reweighted", "penalised")
 EXAMPLES = [
     ({"composition": {"gender": {"female": 0.75, "male": 0.25}}}, "gender: 75 % female and 25 % male"),

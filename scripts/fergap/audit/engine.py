@@ -27,7 +27,7 @@ from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
 from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.human_reference import human_reference
-from fergap.audit.inputs import Sample, make_sample
+from fergap.audit.inputs import Sample, make_data_sample, make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.model_bias import SCORE, model_bias, shared_faces
 from fergap.audit.model_bias_ranks import model_bias_ranks
@@ -133,6 +133,7 @@ def audit(
     contrasts: Sequence[Mapping[str, str]] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
     arms: Sequence[str] | None = None,
+    labels: pd.Series | None = None,
     classes: Sequence[str] | None = None,
     bootstrap: str = "stratified",
     clusters: Mapping[Any, Any] | pd.Series | None = None,
@@ -176,7 +177,9 @@ def audit(
     groups : mapping, optional
         Attribute → groups that appear even without a face.
     arms : sequence of str, optional
-        Arms to audit, in order; all of them by default.
+        Arms to audit, in order; all of them by default. With none the data set alone is audited, by ``labels``.
+    labels : pandas.Series, optional
+        Each face's class by ``image_id``; of no account where there are arms.
     classes : sequence of str, optional
         The data set's classes, in order; by default those found.
     bootstrap : {"stratified", "plain", "clustered"}
@@ -222,15 +225,12 @@ def audit(
     UserError
         The input cannot be audited; see :func:`fergap.audit.inputs.make_sample`.
     """
-    sample = make_sample(
-        predictions,
-        people,
-        attributes=attributes,
-        reference=reference or {},
-        groups=groups or {},
-        arms=arms,
-        classes=classes,
-    )
+    asked = {"attributes": attributes, "reference": reference or {}, "groups": groups or {}}
+    alone = labels is not None and arms is not None and not arms
+    if alone:
+        sample = make_data_sample(labels, people, **asked)
+    else:
+        sample = make_sample(predictions, people, arms=arms, classes=classes, **asked)
     pairs = contrasts_of(contrasts, list(sample.arms))
     settings = Settings(
         margin, confidence, resamples, minimum_faces, seed, pairs, bootstrap, tuple(confidence_thresholds)
@@ -241,12 +241,16 @@ def audit(
         if contrast.placebo:
             check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
+    if alone:
+        out["checks"] += checks(sample, settings, [])
+        out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
+        audit_data(sample, people, raters, settings, out)
+        return {name: as_table(rows, name) for name, rows in out.items()}
     out["clusters"] += clustering(sample, settings)
     out["checks"] += checks(sample, settings, out["clusters"], tried)
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)
-    out["annotators"] += annotators(people, sample.faces)
     out["calibration_metrics"] += calibration_metrics(sample, settings)
     audit_arms(sample, settings, out)
     out["label_noise"] += validation_rows(sample, validation, settings)
@@ -263,16 +267,24 @@ def audit(
     out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
     out["unseen_sources"] += data_sets.unseen_sources(sample, people, unseen or {}, groups or {}, settings)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
+    out["human_reference"] += human_reference(sample, taggers, settings)
+    out["unanswered"] += unanswered(sample, answers, settings)
+    out["by_annotator"] += by_annotator(sample, raters, settings)
+    audit_data(sample, people, raters, settings, out)
+    return {name: as_table(rows, name) for name, rows in out.items()}
+
+
+def audit_data(
+    sample: Sample, people: pd.DataFrame, raters: pd.DataFrame | None, settings: Settings, out: dict[str, list[Row]]
+) -> None:
+    """Add every row that concerns the data set, whatever any arm says, and of all rows those without an estimate."""
+    out["annotators"] += annotators(people, sample.faces)
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
-    out["unanswered"] += unanswered(sample, answers, settings)
-    out["by_annotator"] += by_annotator(sample, raters, settings)
-    out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
-    return {name: as_table(rows, name) for name, rows in out.items()}
 
 
 def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) -> None:

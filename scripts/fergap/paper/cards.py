@@ -6,11 +6,11 @@ import textwrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fergap.paper import methods, reading, reading_arms, reading_sensitivity
+from fergap.paper import dataset, methods, reading, reading_arms, reading_sensitivity
 from fergap.paper.cells import find, told
 from fergap.paper.figures_arms import SIDE_BY_SIDE, draw_arms, panels_of
 from fergap.paper.figures_gaps import forest, forest_lines
-from fergap.paper.markdown import sentence
+from fergap.paper.markdown import listing, sentence
 from fergap.paper.numbers import count, level, percent, points
 from fergap.paper.planting import all_drawn
 from fergap.paper.results import WHOLE, Results
@@ -74,7 +74,10 @@ def draw_gaps(figure: Figure, results: Results, top: float) -> tuple[float, str]
 
 def summary_card(results: Results) -> Figure:
     """Draw the study on one page: what was asked, the gaps, the verdicts and their limits."""
-    study, first = results.study, results.detail().headline[0]
+    study = results.study
+    if not study["arms"]:
+        return data_card(results)
+    first = results.detail().headline[0]
     row = find(results.accuracy(), arm=first, attribute=WHOLE)
     by = " and ".join(results.plain)
     by += f" under {count(len(results.arms))} arms" if results.detail() is not results else ""
@@ -108,6 +111,28 @@ def summary_card(results: Results) -> Figure:
     return figure
 
 
+def data_card(results: Results) -> Figure:
+    """Draw a study without arms on one page: what was asked of the data, what was found, and its limits."""
+    study, values = results.study, {"class count": count(len(results.classes)), "attributes": listing(results.plain)}
+    shares = results.table("dataset_shares")
+    values["faces"] = count(shares.loc[shares["attribute"] == WHOLE, "n"].max())
+    said = plain(dataset.found(results)).replace("\N{NO-BREAK SPACE}", " ")
+    texts = [plain(methods.question(study, values)), *re.split(r"(?<=\.) (?=[A-Z])", said)]
+    texts += [plain(text) for text in methods.limitations(study, "", [], results)]
+    with sheet():
+        figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
+        figure.text(0.08, 0.955, methods.title_of(study), fontsize=15, fontweight="bold", va="top")
+        y = 0.92
+        for text in texts:
+            wrapped = textwrap.wrap(text, 104)
+            if y - 0.0145 * len(wrapped) < 0.05:
+                break
+            figure.text(0.08, y, "\n".join(wrapped), fontsize=9, va="top", linespacing=1.4, color=INK)
+            y -= 0.0145 * len(wrapped) + 0.01
+        figure.text(0.08, 0.03, f"Study {study['study']}, seed {study['seed']}.", fontsize=7.5, color=FAINT)
+    return figure
+
+
 def sections(head: str, parts: dict[str, str]) -> str:
     """Return a Markdown page with a heading and sections; empty ones are left out."""
     return "\n\n".join([f"# {head}", *(f"## {k}\n\n{v.strip()}" for k, v in parts.items() if v.strip())]) + "\n"
@@ -121,6 +146,8 @@ def bullets(texts: list[str]) -> str:
 def model_card(results: Results) -> str:
     """Return the model card (Mitchell and others 2019) of the study's arms."""
     study, trained = results.study, results.has("history")
+    if not study["arms"]:
+        return sections(f"Model card: {methods.title_of(study)}", {"Model details": "There is no model in this study."})
     details = [plain(methods.networks(study, results.arms)) if trained else "The predictions of every arm were given."]
     if trained:
         details += [plain(methods.spread(results)), plain(methods.protocol(study))]
@@ -162,13 +189,15 @@ def data_sheet(results: Results) -> str:
     return sections(
         f"Data sheet: {methods.title_of(study)}",
         {
-            "Motivation": "To measure accuracy gaps of facial-expression classifiers between groups of people.",
+            "Motivation": "To measure accuracy gaps of facial-expression classifiers between groups of people."
+            if study["arms"]
+            else "To measure how far classes and groups of people depend on each other in a data set.",
             "Composition": plain(methods.source(study)) + "\n\n" + "\n\n".join(tables),
             "Collection process": plain(methods.people(study)) + "\n\n" + plain(TABLES["annotators"](results)),
             "Preprocessing, cleaning, labelling": (plain(TABLES["dropped"](results)) if results.has("dropped") else "")
             + "\n\n"
             + ambiguity,
-            "Uses": plain(reading.adjusted(results.detail())),
+            "Uses": plain(reading.adjusted(results.detail()) if study["arms"] else dataset.found(results)),
             "Distribution": "The faces are drawn and may be passed on."
             if drawn
             else "The faces are not part of the results; who has them decides about their use.",

@@ -48,6 +48,31 @@ def dataset_bias(results: Results) -> str:
     return pipe(columns, cells, "lrrrrrr")
 
 
+def together(results: Results) -> str:
+    """Say which attributes depend on one another, of those that the study has."""
+    shown, other = [], []
+    for (attribute, beside), rows in measured(results).items():
+        row = rows["cramers_v"]
+        if beside == "label" or missing(row.p_adjusted):
+            continue
+        both = f"{name(attribute)} and {name(beside)}"
+        size = results.cite(fixed(row.estimate, 2), "dataset_bias", row, "estimate")
+        around = f"{fixed(row.ci_low, 2)} to {fixed(row.ci_high, 2)}"
+        p = f"p {results.cite(related(row.p_adjusted), 'dataset_bias', row, 'p_adjusted')}"
+        (shown if row.p_adjusted < alpha(results) else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
+    said = []
+    if shown:
+        said.append(f"On one another depend {'; '.join(shown)}.")
+    if other:
+        said.append(f"That they depend on one another is not shown for {'; '.join(other)}.")
+    return " ".join(said)
+
+
+def found(results: Results) -> str:
+    """Say of classes and attributes which depend on which."""
+    return " ".join(filter(None, [classes_and_groups(results), together(results)]))
+
+
 def classes_and_groups(results: Results) -> str:
     """Say for each attribute whether the classes depend on it, and by how much."""
     said = []

@@ -111,7 +111,11 @@ class Document:
         study, audit, folds = self.study, self.study["audit"], self.study["folds"]
         accuracy = self.results.accuracy()
         tested = accuracy.loc[accuracy["attribute"] == WHOLE, "n"]
-        metrics, confusion = "audit/group_metrics.csv", "audit/confusion.csv"
+        metrics, confusion, column = "audit/group_metrics.csv", "audit/confusion.csv", "true"
+        if not study["arms"]:
+            metrics, confusion, column = "audit/dataset_shares.csv", "audit/dataset_shares.csv", "label"
+            shares = self.results.table("dataset_shares")
+            tested = shares.loc[shares["attribute"] == WHOLE, "n"]
 
         def set_by(key: str) -> tuple:
             return CONFIGURATION, (), key
@@ -119,8 +123,8 @@ class Document:
         return {
             "study": (study["study"], set_by("study")),
             "faces": (count(tested.max()) if len(tested) else "no", (metrics, tuple(tested.index[:1]), "n")),
-            "classes": (listing(self.results.classes), (confusion, (), "true")),
-            "class count": (methods.small(len(self.results.classes)), (confusion, (), "true")),
+            "classes": (listing(self.results.classes), (confusion, (), column)),
+            "class count": (methods.small(len(self.results.classes)), (confusion, (), column)),
             "checks": (count(len(self.results.table("checks"))), ("audit/checks.csv", (), "check")),
             "arms": (listing(self.whole.arms), set_by("arms")),
             "attributes": (
@@ -180,6 +184,8 @@ class Document:
 
         Of many arms it tells the gaps before, and in one sentence for each gap its change in every contrast.
         """
+        if not self.study["arms"]:
+            return "\n\n".join([methods.question(self.study, self.values), dataset.found(self.results)])
         results, whole, first = self.results, self.whole, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
@@ -302,9 +308,9 @@ class Document:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
 
-    def classes_and_groups(self) -> str:
-        """Whether and how far the classes depend on each attribute."""
-        return dataset.classes_and_groups(self.results)
+    def data_depends(self) -> str:
+        """Whether and how far classes and attributes depend on one another."""
+        return dataset.found(self.results)
 
     def raters_agree(self) -> str:
         """How far those agree who said who is in the pictures."""

@@ -20,7 +20,7 @@ from fergap.paper.results import Results
 
 FIGURES = {
     "montage": (figures_data.montage, "faces"),
-    "classes_by_group": (figures_data.classes_by_group, "confusion"),
+    "classes_by_group": (figures_data.classes_by_group, "dataset_shares"),
     "shares_by_one": (figures_shares.shares_by_one, "dataset_shares"),
     "shares_by_two": (figures_shares.shares_by_two, "dataset_shares"),
     "shares_by_three": (figures_shares.shares_by_three, "dataset_shares"),

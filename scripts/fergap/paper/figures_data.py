@@ -29,6 +29,9 @@ def class_shares(results: Results, attribute: str) -> pd.DataFrame:
     table = results.table("confusion")
     arm = table["arm"].iloc[0] if len(table) else None
     rows = table[(table["arm"] == arm) & (table["attribute"] == attribute)]
+    if arm is None:
+        shares = results.table("dataset_shares").rename(columns={"label": "true"})
+        rows = shares[shares["attribute"] == attribute]
     counts = rows.groupby(["group", "true"], sort=False)["count"].sum().rename_axis(["group", "class"])
     wanted = pd.MultiIndex.from_product([results.groups[attribute], results.classes], names=["group", "class"])
     counts = counts.reindex(wanted, fill_value=0).reset_index()

@@ -53,7 +53,8 @@ def title_of(study: dict) -> str:
     if given := study["paper"].get("title"):
         return given
     attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
-    return f"Accuracy by {listing(attributes)}: {study['study']}"
+    asked = "Accuracy" if study["arms"] else "Bias of the data set"
+    return f"{asked} by {listing(attributes)}: {study['study']}"
 
 
 def small(number: int) -> str:
@@ -104,6 +105,11 @@ def question(study: dict, values: dict[str, str]) -> str:
     kind = "drawn faces" if all_drawn(study) else "faces"
     guessed = " as a model infers them from the picture" if guesses(study) else ""
     number = sum(not arm.get("label") for arm in study["arms"])
+    if not study["arms"]:
+        return (
+            f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
+            f"{values['class count']} classes depend on {values['attributes']}{guessed}, and these on one another."
+        )
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
@@ -404,9 +410,13 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
     sources = study.get("people", {}).get("sources") or []
     if guesses(study):
         found.append(
-            "The groups of people are guessed from the picture by a model, and are guesses about appearance. Errors "
-            "that do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both "
-            "can push it either way."
+            "The groups of people are guessed from the picture by a model, and are guesses about appearance. "
+            + (
+                "Errors that do not depend on the classifier pull every gap towards zero; errors on faces that are "
+                "hard for both can push it either way."
+                if study["arms"]
+                else "Errors that do not depend on the class pull every dependence towards zero; others can feign one."
+            )
         )
     elif "owners" in sources:
         found.append(
@@ -421,6 +431,15 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
     if others := resting(results):
         found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")
     seeds, trained = len(study["training"].get("seeds") or [1]), results.has("history")
+    if not study["arms"]:
+        found.append(
+            "Nothing was predicted: how far a model would follow the dependences that are measured here is not known."
+        )
+        if results.has("labels"):
+            found.append(
+                "The labels are what annotators voted; where they misread one group, the classes depend on it."
+            )
+        return found
     found.append(
         "Intervals describe other pictures like these under the same fitted models. They do not describe other "
         "trainings of the same recipe, of which "

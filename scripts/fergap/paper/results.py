@@ -131,6 +131,7 @@ class Results:
     def groups(self) -> dict[str, list[str]]:
         """The groups of each attribute, the reference first, the others as the audit lists them."""
         metrics, gaps = self.table("group_metrics"), self.table("gaps")
+        metrics = metrics if len(metrics) else self.table("dataset_shares")
         first = dict(zip(gaps["attribute"], gaps["reference"], strict=True))
         found = {a: list(dict.fromkeys(metrics.loc[metrics["attribute"] == a, "group"])) for a in self.attributes}
         return {a: sorted(names, key=lambda g: g != first.get(a)) for a, names in found.items()}
@@ -138,7 +139,9 @@ class Results:
     @cached_property
     def classes(self) -> list[str]:
         """The classes of the task, as the audit lists them."""
-        return list(dict.fromkeys(self.table("confusion")["true"]))
+        return list(dict.fromkeys(self.table("confusion")["true"])) or list(
+            dict.fromkeys(self.table("dataset_shares")["label"])
+        )
 
     @cached_property
     def contrasts(self) -> list[tuple[str, str]]:

@@ -59,6 +59,6 @@ def files(results: Results) -> str:
     cells = [
         [name(relative(table)), count(len(results.table(table))), words]
         for table, words in FILES.items()
-        if results.path(table).exists()
+        if results.path(table).exists() and (results.has(table) or results.study["arms"])
     ]
     return pipe(["file", "rows", "what it holds"], cells, "lrl")

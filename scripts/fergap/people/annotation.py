@@ -19,7 +19,7 @@ from fergap.people.annotators import (
 from fergap.people.deepface import from_deepface
 from fergap.people.exchange import matched
 from fergap.people.fairface import STRADDLING, from_fairface
-from fergap.people.raters import NONE, combined, distinct, long_form
+from fergap.people.raters import combined, distinct, long_form
 from fergap.people.sampling import sample
 from fergap.people.sources import fairface_of, kind_of, table_files
 
@@ -69,7 +69,7 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
             for column in ("value", "confidence"):
                 if f"{attribute}_{column}" in rows.columns:
                     known.loc[fresh, column] = rows.loc[fresh, f"{attribute}_{column}"]
-        none = known["group"].isin(NONE)
+        none = known["group"].isin(tables.NO_GROUP)
         known = known.assign(**{c: known[c].mask(none) for c in ("group", "value", "confidence")})
         parts.append(pd.concat([part, known], axis=1))
     people = pd.concat(parts, ignore_index=True)

@@ -11,11 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from fergap.errors import UserError
-from fergap.tables import CONTROL, NO_GROUP, TABLES, load, to_numbers
+from fergap.tables import CONTROL, TABLES, load, to_numbers
 
 # what the page adds to the answers
 OWN = ("rater", "time", "seconds", "order", "repeat", "suggestion_shown", "adjudication", "page")
-NONE = NO_GROUP
 COLUMNS = tuple(TABLES["raters"].columns)
 SAME = ["image_id", "attribute", "rater", "adjudication"]
 

@@ -146,6 +146,9 @@ def test_a_change_that_is_shown_is_told_with_its_numbers(tmp_path):
         columns = ["verdict", "gap_before", "gap_after", "estimate", "ci_low", "ci_high", "levelling_down", "lost"]
         values = ["narrowed, not shown equivalent", -0.123, -0.045, 0.078, 0.031, 0.125, 1, "adult"]
         found["verdicts"].loc[rows, columns] = values
+        other = found["tradeoff"]["arm"] != "baseline"
+        found["tradeoff"].loc[other, "accuracy_p_adjusted"] = 0.5
+        found["tradeoff"].loc[found["tradeoff"]["arm"] == "right", "accuracy_p_adjusted"] = 0.01
 
     folder = write_study(tmp_path, many(), edit=edit)
     said = "up (−12.3 to −4.5, change +7.8 [3.1, 12.5]; levelling down)"
@@ -155,6 +158,7 @@ def test_a_change_that_is_shown_is_told_with_its_numbers(tmp_path):
         assert "was not shown to change in 4 contrasts" in plain
     assert "up" in changed(Results(folder), ("age", "child", "adult"))
     assert "left" not in changed(Results(folder), ("age", "child", "adult"))
+    assert changed(Results(folder), None) == {"right"}
 
 
 def test_a_changed_value_changes_the_tables_and_figures_of_all_arms(folder, tmp_path):

@@ -35,11 +35,10 @@ def rows_of(results: Results, panel: tuple[str, str, str] | None) -> dict[str, o
 
 
 def changed(results: Results, panel: tuple[str, str, str] | None) -> set[str]:
-    """Return the arms whose contrast shows that the gap, or the accuracy over all faces, changed."""
+    """Return the arms whose contrast shows that the gap changed, or whose accuracy is shown to after adjustment."""
     if panel is None:
-        rows = results.table("changes")
-        rows = rows[(rows["attribute"] == WHOLE) & (rows["primary"] == 1)]
-        return set(rows.loc[(rows["ci_low"] > 0) | (rows["ci_high"] < 0), "after"])
+        rows, alpha = results.table("tradeoff"), 1 - results.study["audit"]["confidence"]
+        return set(rows.loc[rows["accuracy_p_adjusted"] < alpha, "arm"])
     rows = results.verdicts()
     rows = rows[rows["contrast"].notna()]
     rows = rows[(rows[["attribute", "group", "reference"]] == list(panel)).all(axis=1)]

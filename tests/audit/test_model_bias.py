@@ -22,7 +22,7 @@ from fergap.audit.confusion_bias import (
 )
 from fergap.audit.engine import as_table
 from fergap.audit.inputs import make_sample
-from fergap.audit.model_bias import PUBLISHED, SCORE, model_bias, published, shared_faces, weighted
+from fergap.audit.model_bias import PUBLISHED, SCORE, model_bias, published, ratio_interval, shared_faces, weighted
 from fergap.audit.model_bias_ranks import model_bias_ranks, rank_sets
 from fergap.audit.settings import Settings
 
@@ -164,6 +164,14 @@ def test_nothing_to_see_has_an_interval_from_zero():
     assert (low, high) == (0, pytest.approx(np.sqrt(0.0095), rel=0.01))
     lucky = Moves(1e-4, 2e-3, np.zeros(1000), np.linspace(1e-3, 3e-3, 1000))
     assert interval(lucky, 0.95)[1] > 0.01
+
+
+def test_an_interval_of_a_ratio_is_not_made_by_a_few_resamples():
+    stream = np.random.default_rng(8)
+    normal = stream.normal(3, 0.5, 4000)
+    assert ratio_interval(3.0, normal, 0.95) == pytest.approx((3 - 1.96 * 0.5, 3 + 1.96 * 0.5), abs=0.08)
+    ratios = 2 / stream.standard_gamma(1.0, 4000)  # without a mean
+    assert ratio_interval(2.0, ratios, 0.95)[1] < 20 < 2 + 1.96 * ratios.std()
 
 
 def test_weighted_tables_share_their_weights():

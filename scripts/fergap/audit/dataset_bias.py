@@ -155,10 +155,8 @@ def unevenness(counts: np.ndarray, confidence: float, stream: np.random.Generato
         yield row | measured(estimate, null, corrected_interval(estimate, drawn, confidence), confidence)
 
 
-def corrected_interval(
-    estimate: float, replicates: np.ndarray, confidence: float, most: float = 1.0
-) -> tuple[float, float]:
-    """Return estimate − bias ± z √(se² + bias²), within 0 … ``most`` where the estimate is.
+def corrected_interval(estimate: float, replicates: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return estimate − bias ± z √(se² + bias²), within 0 … 1 where the estimate is.
 
     Bias and standard error are the bootstrap's (Efron & Tibshirani 1993, ch. 10). Measures of distance are biased
     upwards, most where nothing differs; percentiles of the bootstrap lie above the estimate there, and intervals that
@@ -168,8 +166,8 @@ def corrected_interval(
     bias, error = replicates.mean() - estimate, replicates.std()
     reach = norm.ppf((1 + confidence) / 2) * np.hypot(error, bias)
     low, high = estimate - bias - reach, estimate - bias + reach
-    if 0 <= estimate <= most:
-        low, high = max(0.0, low), min(most, high)
+    if 0 <= estimate <= 1:
+        low, high = max(0.0, low), min(1.0, high)
     return float(low), float(high)
 
 

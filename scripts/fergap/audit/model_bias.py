@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.stats import norm
 
 from fergap.audit.confusion_bias import (
     CORRECTED,
@@ -373,7 +374,7 @@ def model_bias(sample: Sample, found: Sequence[SharedFaces], settings: Settings)
             if number is None:
                 yield row | {"status": "not estimable: no attribute has a score"}
             else:
-                yield row | numbers(number, np.inf, settings)
+                yield row | numbers(number, False, settings)
 
 
 def attribute_rows(own: Measured, attribute: Compared, arm: str, sample: Sample, settings: Settings) -> Iterator[Row]:
@@ -400,7 +401,7 @@ def attribute_rows(own: Measured, attribute: Compared, arm: str, sample: Sample,
                 continue
             if summary == "max":
                 row["decided_by"] = sample.classes[int(np.nanargmax(values[PUBLISHED[metric]]))]
-            yield row | numbers(number, 1.0 if metric in FOUR[:3] else np.inf, settings)
+            yield row | numbers(number, metric in FOUR[:3], settings)
     for metric in (*CORRECTED, SCORE):
         row = head | {"metric": metric, "summary": None, "form": "corrected", "left_out": ", ".join(small) or None}
         if table is None:
@@ -413,7 +414,7 @@ def attribute_rows(own: Measured, attribute: Compared, arm: str, sample: Sample,
         if (number := own.corrected.get((attribute.name, metric))) is None:
             yield row | {"status": f"not estimable: {incomparable(classes)}"}
         else:
-            yield row | numbers(number, 1.0, settings)
+            yield row | numbers(number, True, settings)
 
 
 def undefined(own: Measured, attribute: str, metric: str) -> str:
@@ -433,14 +434,26 @@ def incomparable(classes: np.ndarray) -> str:
     return f"treatment equality: in every class a group has fewer than {LEAST} errors"
 
 
-def numbers(found: Published | Corrected, most: float, settings: Settings) -> Row:
+def ratio_interval(estimate: float, replicates: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return estimate − bias ± z √(se² + bias²) with the median's bias and half the middle 68 % as se.
+
+    A ratio of few false alarms has resamples without a mean or a variance.
+    """
+    low, middle, high = np.quantile(replicates, norm.cdf([-1, 0, 1]))
+    bias, error = middle - estimate, (high - low) / 2
+    reach = norm.ppf((1 + confidence) / 2) * np.hypot(error, bias)
+    return float(estimate - bias - reach), float(estimate - bias + reach)
+
+
+def numbers(found: Published | Corrected, bounded: bool, settings: Settings) -> Row:
     """Return a number with its interval and what a group-blind model would get: p = (1 + as biased) ÷ (1 + draws).
 
     A draw in which a metric has no value counts as at least as biased.
     """
     if isinstance(found, Published):
         estimate, known = found.estimate, found.null[~np.isnan(found.null)]
-        low, high = corrected_interval(estimate, found.drawn, settings.confidence, most)
+        make = corrected_interval if bounded else ratio_interval
+        low, high = make(estimate, found.drawn, settings.confidence)
         low, high = max(0.0, min(low, estimate)), max(high, estimate)
         less, size, method = known < estimate - 1e-12, known, "bias-corrected bootstrap"
     else:

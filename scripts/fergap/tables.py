@@ -167,7 +167,7 @@ TABLES = {
             "true": TEXT,
             "predicted": TEXT,
         },
-        prefixes={"p_": SHARE},
+        prefixes={"p_": OPEN_SHARE},
     ),
     "history": Table(
         {

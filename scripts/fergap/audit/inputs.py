@@ -158,7 +158,7 @@ def first_replicate(rows: pd.DataFrame, arm: str, size: int, probabilities: pd.D
     for c, array in arrays.items():
         array[chosen["face"].to_numpy()] = chosen[c].to_numpy()
     scores = None
-    if probabilities is not None:
+    if probabilities is not None and probabilities.loc[chosen.index].notna().all(axis=None):
         p = probabilities.loc[chosen.index].to_numpy(float)
         found = score(p, chosen["true"].to_numpy(), chosen["predicted"].to_numpy())
         scores = Scores(*(np.full(size, np.nan) for _ in found))

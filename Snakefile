@@ -25,6 +25,24 @@ rule all:
     localrule: True
 
 
+rule annotate:
+    input:
+        f"results/{STUDY}/people/annotate.html",
+    localrule: True
+
+
+rule adjudicate:
+    input:
+        f"results/{STUDY}/people/adjudicate.html",
+    localrule: True
+
+
+rule exchange:
+    input:
+        f"results/{STUDY}/people/exchange",
+    localrule: True
+
+
 onstart:
     check_gpu()
 

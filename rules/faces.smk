@@ -2,9 +2,24 @@ rule draw_faces:
     input:
         lib=library("faces"),
     output:
-        pixels=update("results/{study}/faces/drawn/fer2013.csv"),
-        votes=update("results/{study}/faces/drawn/fer2013new.csv"),
-        people=update("results/{study}/faces/drawn/people.csv"),
+        pixels=update(
+            collect(
+                "results/{{study}}/faces/drawn/{prefix}fer2013.csv",
+                prefix=DRAWN or [""],
+            )
+        ),
+        votes=update(
+            collect(
+                "results/{{study}}/faces/drawn/{prefix}fer2013new.csv",
+                prefix=DRAWN or [""],
+            )
+        ),
+        people=update(
+            collect(
+                "results/{{study}}/faces/drawn/{prefix}people.csv",
+                prefix=DRAWN or [""],
+            )
+        ),
     log:
         "logs/{study}/draw_faces.log",
     benchmark:
@@ -16,7 +31,7 @@ rule draw_faces:
         mem_mb=2000,
         runtime=30,
     params:
-        drawn=lookup(dpath="faces/drawn", within=config),
+        drawn=DRAWN,
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("draw_faces"),
     script:

@@ -1,6 +1,6 @@
 rule split_folds:
     input:
-        lib=library("training"),
+        lib=library("training", "faces"),
         faces="results/{study}/faces/faces.parquet",
         people="results/{study}/people/people.parquet",
     output:
@@ -75,11 +75,55 @@ rule derive_predictions:
         "../scripts/derive_predictions.py"
 
 
+rule ask_endpoint:
+    input:
+        lib=library("training", "faces"),
+        faces="results/{study}/faces/faces.parquet",
+        pixels="results/{study}/faces/pixels.npy",
+    output:
+        predictions="results/{study}/training/{arm}/asked/predictions.parquet",
+        answers="results/{study}/training/{arm}/asked/answers.csv",
+    log:
+        "logs/{study}/ask_endpoint/{arm}.log",
+    benchmark:
+        "logs/{study}/ask_endpoint/{arm}.benchmark.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=1440,
+    params:
+        arm=asked_arm,
+        seed=lookup(dpath="training/seeds", within=config)[0],
+    script:
+        "../scripts/ask_endpoint.py"
+
+
+rule collect_answers:
+    input:
+        lib=library("training"),
+        answers=asked_paths(config, "answers.csv"),
+    output:
+        answers="results/{study}/training/answers.csv",
+    log:
+        "logs/{study}/collect_answers.log",
+    conda:
+        "../envs/audit.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/collect_answers.py"
+
+
 rule collect_predictions:
     input:
         lib=library("training"),
-        packs=pack_paths(config, "predictions.parquet"),
+        packs=pack_paths(config, "predictions.parquet", CLASSIFYING),
         derived=derived_paths(config, "predictions.parquet"),
+        asked=asked_paths(config, "predictions.parquet"),
         external=list(external_arms(config).values()),
         faces=branch(
             HAS_FACES, then="results/{study}/faces/faces.parquet", otherwise=[]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from fergap.audit.printed import findings_of
+from fergap.audit.printed_faces_of_fairness import findings_of_tables
 from fergap.errors import UserError
+
+MOST_LISTED = 12  # findings of one kind; --out has them all
 
 
 def main() -> int:
@@ -17,14 +20,18 @@ def main() -> int:
     ask.add_argument("--out", type=Path, help="a CSV for every finding")
     asked = ask.parse_args()
     try:
-        found = [findings_of(path) for path in asked.tables]
+        found = [(findings_of_tables if path.suffix == ".json" else findings_of)(path) for path in asked.tables]
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     table = pd.concat([rows for rows, _ in found], ignore_index=True)
-    for row in table[~table["finding"].str.startswith("follows")].itertuples():
+    wrong = table[~table["finding"].str.startswith("follows")]
+    for row in wrong.groupby("summary", dropna=False, sort=False).head(MOST_LISTED).itertuples():
         against = "" if pd.isna(row.computed) else f" against {row.computed:.3f} as {row.summary} of what is printed"
         print(f"{row.where}: {row.printed}{against}: {row.finding}")
+    for summary, more in (wrong["summary"].value_counts() - MOST_LISTED).items():
+        if more > 0:
+            print(f"… and {more} more: {summary}")
     print(*(line for _, said in found for line in said), sep="\n", end="\n" * any(said for _, said in found))
     counts = table.groupby(["summary", "finding"], dropna=False).size()
     print(*(f"{n:5d}  {summary}: {finding}" for (summary, finding), n in counts.items()), sep="\n")

@@ -6,7 +6,7 @@ with job(snakemake.log[0], known=snakemake.params.failures):
     from fergap.training.collect import collect_predictions
 
     collect_predictions(
-        [*snakemake.input.packs, *snakemake.input.derived],
+        [*snakemake.input.packs, *snakemake.input.derived, *snakemake.input.asked],
         snakemake.params.external,
         snakemake.input.get("faces"),
         snakemake.params.seed,

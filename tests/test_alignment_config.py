@@ -17,6 +17,7 @@ def check(root):
     def check(passes=8, **arm):
         config = copy.deepcopy(demo)
         config["training"]["epochs"] = passes
+        config["training"]["recipes"]["falling"] = {"schedule": "plateau"}
         config["arms"] = [{"name": "aligned", "network": "latent_alignment"} | arm]
         return checked(config, root / "schemas" / "config.schema.yaml")
 
@@ -54,6 +55,11 @@ def test_the_defaults_are_the_papers_where_it_has_any(check):
 def test_what_contradicts_it_is_told(check, arm, epochs, said):
     with pytest.raises(UserError, match=said):
         check(epochs, **({"alignment": {"by": "age"}} | arm))
+
+
+def test_a_schedule_that_follows_the_loss_of_the_classes_is_refused(check):
+    with pytest.raises(UserError, match="alignment learns no classes in its first epochs"):
+        check(alignment={"by": "age"}, recipe="falling")
 
 
 def test_its_network_needs_it_not(check):

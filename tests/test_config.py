@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups, drawn_name, owners_ages
+from fergap.config import check_given_files, checked, declared_groups, owners_ages
 from fergap.errors import UserError
+from fergap.faces.locations import drawn_sources
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,10 @@ def test_options_that_go_together_are_allowed(demo: dict, schema: Path) -> None:
         (
             {"audit": {"contrasts": [{"before": "baseline", "after": "child_oversampled", "placebo": "none"}]}},
             "contrasts.0.placebo: 'none' is not known",
+        ),
+        (
+            {"paper": {"arms_in_full": ["baseline", "child_oversample"]}},
+            "paper.arms_in_full.1: 'child_oversample' is not known; did you mean 'child_oversampled'?",
         ),
         ({"people": {"age_groups": {"child": [0, 20], "adult": [15, 99]}}}, "overlap at 15"),
         ({"people": {"sources": ["age_and_gender"]}}, "config: people.sources.0"),
@@ -280,6 +285,45 @@ def test_what_a_data_set_does_not_have_is_refused(demo: dict, schema: Path, upda
     assert says in str(caught.value)
 
 
+FAIRFACE = {"fairface": {"weights": "fairface.pt", "sha256": "0" * 64}}
+
+
+def test_fairface_declares_its_groups_as_the_study_calls_them(demo: dict, schema: Path) -> None:
+    races = {"East Asian": "Asian", "Southeast Asian": "Asian"}
+    update = {"people": {"sources": [FAIRFACE], "rename": {"race": races}}, "audit": {"attributes": ["race", "age"]}}
+    groups = declared_groups(checked(merged(demo, update), schema))
+    assert groups["race"] == ["White", "Black", "Latino_Hispanic", "Asian", "Indian", "Middle Eastern"]
+    assert groups["age"] == ["child", "adult"]
+    with pytest.raises(UserError, match="'race' is not known"):
+        checked(merged(demo, {"audit": {"attributes": ["race", "age"]}}), schema)
+    update["people"]["sources"] = ["drawn", {"deepface": "faces.json"}]
+    assert "race" not in declared_groups(checked(merged(demo, update), schema))
+
+
+@pytest.mark.parametrize(
+    ("sources", "says"),
+    [
+        ([{"fairface": {"weights": "fairface.pt"}}], "fairface.sha256: this key is missing"),
+        ([{"fairface": {"weights": "fairface.pt", "sha256": "abc"}}], "'abc' does not match"),
+        ([FAIRFACE, FAIRFACE], "fairface stands twice"),
+        ([{"deepface": ["a.json"]}], "people.sources.0.deepface"),
+        ([{"fairface": FAIRFACE["fairface"] | {"straddling": "both"}}], "'both' is not allowed"),
+    ],
+)
+def test_what_models_cannot_be_given_is_told(demo: dict, schema: Path, sources: list, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(merged(demo, {"people": {"sources": sources}}), schema)
+    assert says in str(caught.value)
+
+
+def test_missing_weights_are_told_with_where_to_get_them(demo: dict, schema: Path, tmp_path: Path) -> None:
+    config = checked(merged(demo, {"people": {"sources": ["drawn", FAIRFACE]}}), schema)
+    with pytest.raises(UserError) as caught:
+        check_given_files(config)
+    for words in ("fairface.pt: there is no such file", "res34_fair_align_multi_7_20190809.pt", "joojs/fairface"):
+        assert words in str(caught.value)
+
+
 SEVERAL = {"faces": {"sources": [{"source": "rafdb", "folder": "a"}, {"source": "drawn"}]}}
 SEVERAL |= {"people": {"sources": ["owners", "drawn"], "age_groups": {"minor": [0, 19], "adult": [20, 120]}}}
 
@@ -291,8 +335,8 @@ def several(demo: dict, update: dict) -> dict:
 def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
     config = checked(several(demo, {}), schema)
     assert config["faces"]["source"] == "several"
-    assert drawn_name(config) == "drawn/"
-    assert drawn_name(checked(demo, schema)) == ""
+    assert list(drawn_sources(config["faces"])) == ["drawn/"]
+    assert list(drawn_sources(checked(demo, schema)["faces"])) == [""]
     assert declared_groups(config)["race"] == ["Caucasian", "African-American", "Asian"]
     assert owners_ages(config)["40-69"] == "adult"
 
@@ -307,7 +351,26 @@ def test_sources_stand_in_place_of_source(demo: dict, schema: Path) -> None:
         ({"faces": {"sources": [{"source": "rafdb", "size": 5}, {"source": "drawn"}]}}, "sources.0.size"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "labels": "seven"}]}}, "sources.1.labels"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "drawn", "drop": ["nf >"]}]}}, "sources.1.drop.0"),
-        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}}, "drawn stands twice"),
+        ({"faces": {"sources": [{"source": "drawn"}, {"source": "drawn"}]}}, "two sources are called drawn"),
+        (
+            {"faces": {"sources": [{"source": "rafdb", "drawn": {"count": 500}}, {"source": "drawn"}]}},
+            "sources.0.drawn",
+        ),
+        (
+            {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b", "drawn": {"not_a_face": 2}}]}},
+            "faces.sources.1.drawn.not_a_face",
+        ),
+        (
+            {
+                "faces": {
+                    "sources": [
+                        {"source": "rafdb"},
+                        {"source": "drawn", "name": "b", "drawn": {"near_duplicates": 0.5, "exact_duplicates": 0.5}},
+                    ]
+                }
+            },
+            "faces.sources (b).drawn",
+        ),
         ({"faces": {"folder": "data"}}, "folder has no meaning beside sources"),
         ({"faces": {"sources": [{"source": "rafdb"}, {"source": "expw"}]}}, "drawn has no meaning"),
         ({"people": {"age_groups": {"minor": [0, 14], "adult": [15, 120]}}}, "of which drawn speaks"),
@@ -324,3 +387,34 @@ def test_what_does_not_go_together_in_several_sources_is_refused(
 def test_classes_need_sources(demo: dict, schema: Path) -> None:
     with pytest.raises(UserError, match="classes has no meaning without sources"):
         checked(merged(demo, {"faces": {"classes": ["a", "b"]}}), schema)
+
+
+TWO = {"faces": {"sources": [{"source": "drawn"}, {"source": "drawn", "name": "b"}]}, "audit": {"contrasts": []}}
+WITHIN, BEYOND = {"name": "a", "network": "pyramid"}, {"name": "u", "network": "pyramid", "folds": {"by": "source"}}
+WHICH = {"name": "w", "network": "pyramid", "label": "source"}
+
+
+def test_arms_may_leave_sources_out_and_recognise_them(demo: dict, schema: Path) -> None:
+    update = TWO | {"arms": [WITHIN, BEYOND, WHICH], "audit": {"contrasts": [], "attributes": ["source", "source*age"]}}
+    config = checked(merged(demo, update), schema)
+    assert declared_groups(config)["source"] == ["drawn", "b"]
+
+
+@pytest.mark.parametrize(
+    ("update", "says"),
+    [
+        (TWO | {"arms": [BEYOND]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"epochs": 3}]}, "no arm is the same but for its folds"),
+        (TWO | {"arms": [WITHIN, BEYOND | {"label": "source"}]}, "cannot be recognised"),
+        (TWO | {"arms": [WITHIN, BEYOND], "folds": {"split": [0.6, 0.2, 0.2]}}, "exclude each other"),
+        ({"arms": [WITHIN, BEYOND], "audit": {"contrasts": []}}, "'source' is not known"),
+        ({"arms": [WITHIN, WHICH], "audit": {"contrasts": []}}, "a single source of faces"),
+        (TWO | {"arms": [WITHIN, {"name": "t", "from": "w", "temperature": {}}, WHICH]}, "recognises the source"),
+        (TWO | {"arms": [WITHIN, WHICH], "audit": {"contrasts": [{"before": "a", "after": "w"}]}}, "contrasts.0.after"),
+        ({"audit": {"attributes": ["source"]}}, "audit.attributes.0"),
+    ],
+)
+def test_what_contradicts_arms_by_source_is_refused(demo: dict, schema: Path, update: dict, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        checked(merged(demo, update), schema)
+    assert says in str(caught.value)

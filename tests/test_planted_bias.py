@@ -39,6 +39,8 @@ def test_a_verdict_is_wrong_about_the_network_s_own_gap(benchmark):
         ("narrowed and equivalent", -0.08, 0.04, False),
         ("widened", -0.03, -0.06, False),
         ("widened", -0.06, -0.03, True),
+        ("reversed", -0.03, 0.04, False),
+        ("reversed", -0.03, -0.01, True),
         ("equivalent, change not shown", 0.0, 0.07, True),
         ("no change shown", 0.0, 0.07, False),
     ],

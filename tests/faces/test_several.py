@@ -10,8 +10,10 @@ from small_faces import SCHEMES, some_pixels, some_votes, write_ferplus
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.faces.locations import entries, published_count, source_files
+from fergap.faces.drawn import draw, write
+from fergap.faces.locations import drawn_sources, entries, published_count, source_files
 from fergap.faces.reading import gather
+from fergap.people.annotators import from_drawn, from_source
 
 SEVEN = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
@@ -143,3 +145,23 @@ def test_people_are_asked_of_the_owners_that_know_them(folder: Path):
     table = read(several(folder, "rafdb", "expw"), people=True).tables["faces"]
     assert table["owner_race"].notna().tolist() == [True] * 7 + [False] * 8
     assert isinstance(table["owner_race"].dtype, pd.StringDtype)
+
+
+def test_drawn_sources_have_truths_of_their_own(tmp_path: Path, config: dict):
+    sources = [{"source": "drawn", "name": "studio", "drawn": {"children": 0}}, {"source": "drawn", "name": "street"}]
+    faces = config | several(tmp_path, *sources) | {"labels": "emotion7", "schemes": config["schemes"]}
+    faces |= {"drawn": config["drawn"] | {"count": 150, "children": 0.5}}
+    truths = drawn_sources(faces)
+    assert {prefix: (t["count"], t["children"]) for prefix, t in truths.items()} == {
+        "studio/": (150, 0),
+        "street/": (150, 0.5),
+    }
+    for prefix, truth in truths.items():
+        write(draw(truth, 1), tmp_path / prefix)
+    found = gather(faces, source_files(faces, str(tmp_path))).tables["faces"]
+    assert found["source"].unique().tolist() == ["studio", "street"]
+    people = from_drawn({prefix: tmp_path / prefix / "people.csv" for prefix in truths}, {"child": [0, 14]})
+    assert set(found["image_id"]) <= set(people["image_id"])
+    told = from_source(found)
+    assert told.merge(people, on="image_id").groupby("source")["age"].count().to_dict().get("studio", 0) == 0
+    assert from_source(found[found["source"] == "studio"]) is None

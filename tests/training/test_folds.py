@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergap.errors import UserError
-from fergap.training.folds import duplicate_sets, roles, split_folds, split_once, strata
+from fergap.training.folds import LEFT_OUT, duplicate_sets, roles, roles_without, split_folds, split_once, strata
 from fergap.training.groups import wide_groups
 
 from .examples import pictures
@@ -152,3 +152,26 @@ def test_one_split_separates_no_set_and_has_the_asked_shares(study):
     folds = split_folds(faces, people, seed, count=9, repeats=1, keep_together=keep, split=[0.6, 0.2, 0.2])
     assert folds["image_id"].tolist() == faces["image_id"][part == "test"].tolist()
     assert set(folds["fold"]) == {0}
+
+
+def test_a_source_that_is_left_out_teaches_nothing_not_even_by_its_copies():
+    _, faces, people = pictures(300)
+    faces["source"] = np.where(np.arange(300) < 121, "lab", "street")
+    twin = int(np.flatnonzero(faces["duplicate_set"].duplicated(keep=False) & (faces.index > 130))[0])
+    faces.loc[twin, "duplicate_set"] = faces.loc[5, "duplicate_set"]
+    cut = {"validation": 0.2, "keep_together": ["exact", "near"]}
+    role = roles_without(faces, people, 1, "lab", **cut)
+    assert ((role == "test") == (faces["source"] == "lab")).all()
+    copies = faces["duplicate_set"].isin(faces.loc[role == "test", "duplicate_set"]) & (role != "test")
+    assert copies[twin]
+    assert ((role == LEFT_OUT) == copies).all()
+    assert set(faces["label"][role == "validation"]) == set(faces["label"])
+    share = (role == "validation").sum() / np.isin(role, ["train", "validation"]).sum()
+    assert 0.15 < share < 0.3
+    sets = faces["duplicate_set"].to_numpy()
+    assert not set(sets[role == "validation"]) & set(sets[role == "train"])
+    assert (roles_without(faces, people, 1, "lab", **cut) == role).all()
+    alone = roles_without(faces, people, 1, "lab", validation=0.2, keep_together=[])
+    assert LEFT_OUT not in alone
+    with pytest.raises(UserError, match="no face that is kept comes from web"):
+        roles_without(faces, people, 1, "web", **cut)

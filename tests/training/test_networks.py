@@ -17,10 +17,12 @@ from fergap.training.data import Store, faces_of
 from fergap.training.device import choose_device
 from fergap.training.loop import Training, evaluate, train_epoch
 from fergap.training.recipe import Recipe
+from fergap.training.together import train_together
 from fergap.training.weights import load_weights
 
 from .examples import RECIPE, study
 from .test_pack import digest, run
+from .test_together import Heard, tasks_of
 
 NET = "mobilenet_v2"  # the fastest of torchvision's
 STRONG = Recipe(optimizer="adamw", weight_decay=0.5, learning_rate=0.01, batch_size=4, average=0.9, clip=1.0)
@@ -151,3 +153,12 @@ def test_options_of_pretrained_networks_are_refused_for_others():
         build("baseline_cnn", 4, size=20)
     with pytest.raises(UserError, match="one of all, last_block, head"):
         build(NET, 4, weights="imagenet", tuned="some")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "xception"])
+def test_networks_of_our_own_in_packed_folds_are_those_trained_alone(name, inputs, tmp_path):
+    about = {"arm": {"name": name, "network": name}, "units": [(1, 0, 0), (1, 0, 1)], "epochs": 1}
+    together = train_together(tasks_of(inputs, tmp_path / "pack", **about), Heard().voice)
+    alone = train_together(tasks_of(inputs, tmp_path / "alone", **about)[1:], Heard().voice)
+    np.testing.assert_allclose(together[1].probabilities, alone[0].probabilities, atol=1e-5)
+    assert together[0].parameters == parameters(build(name, 2, 1, 16))

@@ -214,3 +214,33 @@ def test_cuda_asked_for_and_absent_is_told_in_two_lines(monkeypatch, built_with,
         choose_device("cuda", "auto")
     assert len(str(caught.value).splitlines()) == 2
     assert choose_device("auto", "fp32").kind == "cpu"
+
+
+@pytest.fixture
+def two_sources(inputs, tmp_path):
+    _, paths = inputs
+    faces = tables.read(paths["faces"], "faces")
+    faces["source"] = np.where(np.arange(len(faces)) % 4 < 2, "lab", "street")
+    tables.write(faces, tmp_path / "faces.parquet", "faces")
+    return paths | {"faces": tmp_path / "faces.parquet"}, faces
+
+
+def test_networks_that_never_saw_a_source_predict_it(two_sources, tmp_path):
+    paths, faces = two_sources
+    dealt = {"count": 2, "validation": 0.2, "keep_together": ["exact", "near"], "split": None, "by": ["lab", "street"]}
+    run(paths, tmp_path / "unseen", units=[(1, 0, 0), (1, 0, 1)], folds=dealt, epochs=1)
+    predictions = tables.read(tmp_path / "unseen/predictions.parquet", "predictions")
+    source = predictions["image_id"].map(faces.set_index("image_id")["source"])
+    tested = predictions["role"] == "test"
+    assert (source[tested] == predictions.loc[tested, "fold"].map({0: "lab", 1: "street"})).all()
+    assert sorted(predictions.loc[tested, "image_id"]) == sorted(faces["image_id"])
+    assert not (source[~tested] == predictions.loc[~tested, "fold"].map({0: "lab", 1: "street"})).any()
+
+
+def test_a_network_recognises_the_source(two_sources, tmp_path):
+    paths, faces = two_sources
+    run(paths, tmp_path / "which", arm={"name": "which", "network": "pyramid", "label": "source"}, epochs=1)
+    predictions = tables.read(tmp_path / "which/predictions.parquet", "predictions")
+    known = faces.set_index("image_id")["source"]
+    assert (predictions["true"] == predictions["image_id"].map(known)).all()
+    assert {c for c in predictions if c.startswith("p_")} == {"p_lab", "p_street"}

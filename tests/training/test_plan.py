@@ -8,6 +8,7 @@ from fergap.errors import UserError
 from fergap.models.names import PUBLISHED
 from fergap.training.plan import (
     arm_packs,
+    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -19,9 +20,11 @@ from fergap.training.plan import (
     job_settings,
     pack_paths,
     packs,
+    recognising,
     trained_arms,
     tried,
     unit_label,
+    unseen,
 )
 
 CONFIG = {
@@ -102,6 +105,21 @@ def test_an_arm_like_another_has_its_keys_and_a_placebo_none_of_its_intervention
     assert jobs["placebo"]["stream"] == "placebo placebo"
     assert jobs["placebo"]["arm"] == {"name": "placebo", "network": "pyramid"}
     assert jobs["placebo"]["recipe"] == jobs["more"]["recipe"]
+
+
+def test_a_placebo_keeps_the_composition_and_nothing_else_that_is_done():
+    shares = {"gender": {"female": 1.0}}
+    arms = [
+        {"name": "more", "network": "pyramid", "composition": shares, "loss": {"focal": {"gamma": 2}}},
+        {"name": "placebo", "like": "more", "placebo": True},
+        {"name": "own", "like": "more", "placebo": True, "composition": {"gender": "as_found"}},
+    ]
+    config = CONFIG | {"arms": arms}
+    config["arms"] = expanded(config)
+    assert config["arms"][1] == {"name": "placebo", "network": "pyramid", "composition": shares, "placebo": True}
+    assert config["arms"][2]["composition"] == {"gender": "as_found"}
+    jobs = [job_settings(config, name, 0)["arm"]["composition"] for name in ("more", "placebo")]
+    assert jobs[0] == jobs[1]
 
 
 def test_a_placebo_starts_from_the_same_weights():
@@ -233,3 +251,35 @@ def test_a_path_along_what_the_arm_does_not_have_is_told():
         config = CONFIG | {"arms": [arm | {"path": {"of": of, "values": [1]}}]}
         with pytest.raises(UserError, match=r"path\.of: .* no number '.*\n.*one of penalty\.equalized_odds\.strength"):
             expanded(config)
+
+
+def test_an_arm_leaves_each_source_out_in_turn_and_one_recognises_them():
+    faces = {"source": "several", "sources": [{"source": "drawn", "name": n} for n in ("lab", "street", "web")]}
+    schemes = {"labels": "two", "schemes": {"two": {"majority": ["anger", "fear"]}}}
+    arms = [
+        {"name": "baseline", "network": "pyramid", "tried": 2},
+        {"name": "unseen", "network": "pyramid", "folds": {"by": "source"}, "tried": 1},
+        {"name": "other", "network": "pyramid", "epochs": 2, "folds": {"by": "source"}},
+        {"name": "which", "network": "pyramid", "label": "source"},
+    ]
+    soft = {"recipes": {"published": {"soft_labels": 1.0}}}
+    config = CONFIG | {"faces": faces | schemes, "arms": arms, "training": CONFIG["training"] | soft}
+    assert [unit for pack in arm_packs(config, "unseen") for unit in pack] == [
+        (s, 0, f) for s in (1, 5) for f in range(3)
+    ]
+    assert len([unit for pack in arm_packs(config, "which") for unit in pack]) == 12
+    job = job_settings(config, "unseen", 0)
+    assert job["folds"] == {
+        "count": 3,
+        "validation": 0.1,
+        "keep_together": [],
+        "split": None,
+        "by": ["lab", "street", "web"],
+    }
+    assert "folds" not in job["arm"]
+    assert job["scheme"]["name"] == "two"
+    which = job_settings(config, "which", 0)
+    assert (which["arm"]["label"], which["scheme"], "by" in which["folds"]) == ("source", None, False)
+    assert recognising(config) == ["which"]
+    assert audited(config) == ["baseline", "unseen", "other"]
+    assert unseen(config) == {"unseen": "baseline"}

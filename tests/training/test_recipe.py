@@ -62,6 +62,8 @@ def test_a_key_left_out_is_off():
         "momentum": 0.9,
         "decay_all": True,
         "schedule": "constant",
+        "factor": 0.1,
+        "patience": 3,
         "warmup": 0.0,
         "clip": 0.0,
         "batch_size": 64,

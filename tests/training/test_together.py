@@ -237,6 +237,17 @@ def test_a_placebo_has_other_random_numbers_and_the_same_parts(inputs, tmp_path)
     assert not torch.equal(ours.tensors()["model/0.weight"], theirs.tensors()["model/0.weight"])
 
 
+def test_a_placebo_of_a_composition_learns_from_the_same_faces(inputs, tmp_path):
+    shares = {"shares": {"age": {"adult": 0.75, "child": 0.25}}, "study": [], "size": 20}
+    arm = {"name": "p", "network": "pyramid", "composition": shares}
+    one = tasks_of(inputs[1], tmp_path / "one", arm=arm | {"loss": {"focal": {"gamma": 2}}})
+    placebo = tasks_of(inputs[1], tmp_path / "two", stream="placebo p", arm=arm)
+    assert [len(task.training) for task in one] == [20] * 3
+    for task, other in zip(one, placebo, strict=True):
+        assert (task.training == other.training).all()
+        assert task.streams != other.streams
+
+
 def test_one_split_tests_its_test_part_alone(inputs, tmp_path):
     folds = job()["folds"] | {"split": [0.6, 0.2, 0.2]}
     done = run(inputs[1], tmp_path, folds=folds, units=[(1, 0, 0), (2, 0, 0)], epochs=1)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from fergap import seeds
 from fergap.audit.inputs import Sample
@@ -19,6 +18,7 @@ from fergap.errors import UserError
 Row = dict[str, Any]
 WHOLE = "all"
 ALIKE = "not estimable: every answer alike"
+ONE_ANSWER = "not estimable: one of the two gave one answer alone"
 
 
 def disagreement(units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,16 +74,24 @@ def alpha_interval(units: np.ndarray, settings: Settings, *stream: str) -> tuple
 
 
 def kappa(table: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Return Cohen's kappa of a square table of two raters with its interval, NaN where all answers are alike.
+    r"""Return Cohen's kappa of a square table of two raters with its interval.
 
-    The interval has the variance of Fleiss, Cohen and Everitt (1969), within −1 … 1.
+    .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
+
+    The interval has the variance of Fleiss, Cohen and Everitt (1969), within −1 … 1. All three are NaN where one of the
+    raters gave one answer alone: kappa is 0 then whatever the other says, with a variance of 0.
     """
-    n = table.sum()
-    if not n or (table.sum(0) * table.sum(1)).sum() == n**2:
+    n, rows, columns = table.sum(), table.sum(1), table.sum(0)
+    if not n or n in rows or n in columns:
         return math.nan, math.nan, math.nan
-    found = cohens_kappa(table)
-    half = float(norm.isf((1 - confidence) / 2)) * float(found.std_kappa)
-    return float(found.kappa), max(-1.0, float(found.kappa) - half), min(1.0, float(found.kappa) + half)
+    p, rows, columns = table / n, rows / n, columns / n
+    chance = float(rows @ columns)
+    found = (float(np.trace(p)) - chance) / (1 - chance)
+    same = np.diag(p) @ (1 - (rows + columns) * (1 - found)) ** 2
+    other = p * (columns[:, None] + rows[None, :]) ** 2
+    spread = same + (1 - found) ** 2 * (other.sum() - np.trace(other)) - (found - chance * (1 - found)) ** 2
+    half = float(norm.isf((1 - confidence) / 2)) * math.sqrt(max(0.0, float(spread)) / n) / (1 - chance)
+    return found, max(-1.0, found - half), min(1.0, found + half)
 
 
 def pair_rows(head: Row, table: np.ndarray, answers: list[str], settings: Settings) -> Iterator[Row]:
@@ -114,7 +122,7 @@ def pair_rows(head: Row, table: np.ndarray, answers: list[str], settings: Settin
 
 def estimated(found: tuple[float, float, float]) -> Row:
     if math.isnan(found[0]):
-        return {"status": ALIKE}
+        return {"status": ONE_ANSWER}
     estimate, low, high = found
     return {"estimate": estimate, "ci_low": low, "ci_high": high, "method": "fleiss-cohen-everitt", "status": "ok"}
 
@@ -143,15 +151,18 @@ def crosstab(first: pd.Series, second: pd.Series, answers: list[str]) -> np.ndar
 
 
 def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return who answered what about an attribute, first time and again: faces × raters, missing where not."""
-    own = raters[raters["attribute"] == attribute]
+    """Return who answered what about an attribute, first time and again: faces × raters, missing where not.
+
+    Adjudications are left out: they are of the faces alone on which the others differ.
+    """
+    own = raters[(raters["attribute"] == attribute) & (raters["adjudication"] == 0)]
     return tuple(
-        own[own["time"] == time].pivot(index="image_id", columns="annotator", values="group") for time in (0, 1)
+        own[own["repeat"] == time].pivot(index="image_id", columns="rater", values="answer") for time in (0, 1)
     )
 
 
 def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
-    """Yield the rows of ``agreement``: every two raters of an attribute, all of them, and each with themselves.
+    """Yield the rows of ``agreement``: every two raters of an attribute, each with themselves, and all of them.
 
     ``among`` is ``all`` or a true class of the faces; ``first`` and ``second`` name two raters, the same one twice
     where a rater answered a face again, and are missing for all raters together.
@@ -181,21 +192,49 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
         for a in again.columns:
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
+        head = {"attribute": attribute, "among": WHOLE, "raters": first.shape[1], "status": "ok"}
+        yield from dispute_rows(head, first, again, raters[raters["attribute"] == attribute], settings)
+
+
+def dispute_rows(
+    head: Row, first: pd.DataFrame, again: pd.DataFrame, given: pd.DataFrame, settings: Settings
+) -> Iterator[Row]:
+    """Yield on how many faces answers differ, how many of these were adjudicated, and how many answers were prompted.
+
+    Parameters
+    ----------
+    first, again : pandas.DataFrame
+        As :func:`raters_of` returns them.
+    given : pandas.DataFrame
+        The attribute's rows of the table ``raters``; where it tells whether a suggestion was in view, so do the rows.
+    """
+    every = pd.concat([first, again], axis=1)
+    every = every[every.notna().sum(axis=1) > 1]
+    differ = every.index[every.nunique(axis=1) > 1]
+    low, high = wilson(len(differ), len(every), settings.confidence)
+    row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
+    yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
+    decided = given.loc[given["adjudication"] == 1, "image_id"]
+    if len(differ):
+        yield head | {"metric": "adjudicated", "n": len(differ), "estimate": float(differ.isin(decided).mean())}
+    told = given["suggestion_shown"].dropna() if "suggestion_shown" in given.columns else ()
+    if len(told):
+        yield head | {"metric": "suggestion_shown", "n": len(told), "estimate": float(told.mean())}
 
 
 def asked(raters: pd.DataFrame | None) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, list[str]]]:
     """Yield each attribute that was answered more than once about a face, with its answers."""
     if raters is None:
         return
-    for c in ("image_id", "attribute", "annotator", "time", "group"):
+    needed = ("image_id", "attribute", "answer", "rater", "adjudication", "repeat")
+    for c in needed:
         if c not in raters.columns:
-            raise UserError(
-                f"column {c!r} is missing", where="raters", expected="image_id, attribute, annotator, time, group"
-            )
+            raise UserError(f"column {c!r} is missing", where="raters", expected=", ".join(needed))
     for attribute in dict.fromkeys(raters["attribute"]):
         first, again = raters_of(raters, attribute)
         if (first.notna().sum(axis=1) > 1).any() or len(again):
-            yield attribute, first, again, sorted(raters.loc[raters["attribute"] == attribute, "group"].unique())
+            answers = pd.concat([first, again]).to_numpy().ravel()
+            yield attribute, first, again, sorted(pd.Series(answers).dropna().unique())
 
 
 def agreement_confusion(raters: pd.DataFrame | None) -> Iterator[Row]:

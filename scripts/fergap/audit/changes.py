@@ -64,6 +64,7 @@ def gap_changes(
     common = split.before.common(settings.minimum_faces)
     for g, r, head in pairs(contrast.after, split.before, settings):
         head |= heading(contrast) | {"confidence": settings.confidence, "primary": 0}
+        head |= {"n_group": int(split.before.n[g]), "n_reference": int(split.before.n[r])}
         if head["status"] != "ok":
             for metric, average in GAP_METRICS:
                 yield head | {"metric": metric, "average": average or None, "primary": 1}
@@ -96,6 +97,32 @@ def gap_changes(
             gap_before, gap_after = (float(pair[0][m] - pair[1][m]) for pair in metrics)
             row |= {"gap_before": gap_before, "gap_after": gap_after, "estimate": gap_after - gap_before}
             yield row | resampled(both, "bca", m, settings, small)
+
+
+def class_gap_changes(
+    contrast: Contrast, split: PairedSplit, classes: tuple[str, ...], settings: Settings
+) -> Iterator[Row]:
+    """Yield the rows of ``gap_changes`` within each class for one contrast and attribute, not yet adjusted.
+
+    The change of the gap in recall is that of :func:`gap_change` among the faces of one true class.
+    """
+    of = " of combinations" if "*" in split.attribute else ""
+    for g, r, head in pairs(contrast.after, split.before, settings):
+        head |= heading(contrast) | {"confidence": settings.confidence, "primary": 1, "metric": "recall"}
+        for c, label in enumerate(classes):
+            row = head | {"class": label, "family": f"change of the gap within classes{of}"}
+            group, reference = (split.pairs_of_class(i, c) for i in (g, r))
+            row |= {"n_group": group.n, "n_reference": reference.n}
+            if row["status"] == "ok" and not (group.n and reference.n):
+                row["status"] = f"not estimable: 0 faces of the class in {row['reference' if group.n else 'group']}"
+            if row["status"] == "ok":
+                method, found = gap_change(group, reference, settings.confidence)
+                before, after = (
+                    (group.n11 + one) / group.n - (reference.n11 + other) / reference.n
+                    for one, other in ((group.n10, reference.n10), (group.n01, reference.n01))
+                )
+                row |= {"method": method, "gap_before": before, "gap_after": after} | found._asdict()
+            yield row
 
 
 def resampled(both: Replicates | None, method: str, column: int, settings: Settings, small: bool) -> Row:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from statsmodels.stats.proportion import proportions_ztest
 
-from fergap.audit.counts import split
+from fergap.audit.dataset_bias import cross
 from fergap.audit.inputs import Arm, Attribute, Sample
 from fergap.audit.settings import Settings
 
@@ -28,14 +28,15 @@ def checks(
     """
     yield row("faces", f"{len(sample.faces):,}")
     yield row("classes", ", ".join(sample.classes), len(sample.classes) > 1)
-    yield row("people without a prediction", f"{sample.unpredicted_people:,}", sample.unpredicted_people == 0)
+    if sample.arms:
+        yield row("people without a prediction", f"{sample.unpredicted_people:,}", sample.unpredicted_people == 0)
     yield row("resamples", f"{settings.resamples:,} (seed {settings.seed})")
     for arm in sample.arms.values():
         yield from arm_checks(sample, arm)
     budgets = {arm: count for arm, count in (tried or {}).items() if arm in sample.arms}
     for arm, count in budgets.items():
         yield row("settings tried", f"{count:,}", count == min(budgets.values()), arm=arm)
-    counted = np.logical_or.reduce([arm.covered for arm in sample.arms.values()])
+    counted = sample.labels >= 0
     for attribute in sample.attributes:
         yield from attribute_checks(sample, attribute, counted, settings)
     yield from dependence_checks(sample, clusters)
@@ -110,12 +111,13 @@ def attribute_checks(sample: Sample, attribute: Attribute, counted: np.ndarray, 
     yield row(
         "reference", reference + (" (the largest group; none is configured)" if attribute.chosen else ""), **where
     )
-    first = next(iter(sample.arms.values()))
-    counts = split(first, attribute, len(sample.classes))
-    empty = [f"{attribute.groups[g]} × {sample.classes[c]}" for g, c in np.argwhere(counts.support == 0)]
+    labels = next((arm.true for arm in sample.arms.values()), sample.labels)
+    support_of = cross(attribute.codes, labels, (len(attribute.groups), len(sample.classes)))
+    empty = [f"{attribute.groups[g]} × {sample.classes[c]}" for g, c in np.argwhere(support_of == 0)]
     yield row("empty cells", ", ".join(empty) or "none", not empty, **where)
     for g, group in enumerate(attribute.groups):
-        n, support = int(counts.n[g]), counts.support[g]
+        support = support_of[g]
+        n = int(support.sum())
         yield row("faces", f"{n:,}", n >= settings.minimum_faces, group=group, **where)
         few = [f"{sample.classes[c]} ({support[c]})" for c in np.flatnonzero(support < 5)]
         yield row("classes with fewer than 5 faces", ", ".join(few) or "none", not few, group=group, **where)

@@ -97,6 +97,8 @@ def adjusted_changes(contrast: Contrast, split: PairedSplit, sample: Sample, set
     for g, r, head in pairs(contrast.after, split.before, settings):
         row = head | heading(contrast) | {"metric": "accuracy", "adjusted_for": "class", "primary": 0}
         row |= {
+            "n_group": int(split.before.n[g]),
+            "n_reference": int(split.before.n[r]),
             "confidence": settings.confidence,
             "method": "least squares, " + ("hc1" if drawn is None else "cluster"),
         }

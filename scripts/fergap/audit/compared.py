@@ -145,7 +145,12 @@ def compared(sample: Sample, arms: list[Arm], confidence: float) -> Iterator[Row
         return
     yield head | {"test": "cochran q", "primary": int(len(arms) > 2)} | cochran(patterns, counts)._asdict()
     yield from pairwise(arms, patterns, counts, head)
-    yield from over_folds(sample, names, confidence)
+    dealt: dict[bytes, list[str]] = {}
+    for arm in arms:
+        dealt.setdefault(arm.fold[common].tobytes(), []).append(arm.name)
+    # fold by fold only where a fold has the same faces in all arms
+    for alike in [part for part in dealt.values() if len(part) > 1]:
+        yield from over_folds(sample, alike, confidence)
 
 
 def pairwise(arms: list[Arm], patterns: np.ndarray, counts: np.ndarray, head: Row) -> Iterator[Row]:

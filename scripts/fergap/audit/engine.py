@@ -7,16 +7,18 @@ from typing import Any
 import pandas as pd
 
 from fergap import tables
+from fergap.audit import data_sets
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
+from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
-from fergap.audit.changes import changes, gap_changes
+from fergap.audit.changes import changes, class_gap_changes, gap_changes
 from fergap.audit.checks import checks
 from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
 from fergap.audit.compared import models_compared
-from fergap.audit.correction import correction, misclassification
+from fergap.audit.correction import MODELS, correction, misclassification
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
 from fergap.audit.dataset_bias import dataset_bias, dataset_shares
@@ -26,8 +28,10 @@ from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
 from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.human_reference import human_reference
-from fergap.audit.inputs import Sample, make_sample
+from fergap.audit.inputs import Sample, make_data_sample, make_sample
 from fergap.audit.label_noise import label_noise
+from fergap.audit.model_bias import SCORE, model_bias, shared_faces
+from fergap.audit.model_bias_ranks import model_bias_ranks
 from fergap.audit.models import models
 from fergap.audit.multiplicity import adjust, ledger, ledger_order, max_t
 from fergap.audit.not_estimable import left_out, left_out_of_fairness, not_estimable
@@ -41,6 +45,7 @@ from fergap.audit.settings import CONFIDENCE_THRESHOLDS, Contrast, Settings, con
 from fergap.audit.size_matched import size_matched
 from fergap.audit.spread import optimism, replicates
 from fergap.audit.tradeoff import tradeoff
+from fergap.audit.unanswered import unanswered
 from fergap.audit.validation import validation_rows
 from fergap.audit.verdicts import change_verdicts, gap_verdicts
 from fergap.errors import UserError
@@ -75,13 +80,19 @@ NAMES = (
     "multiplicity",
     "models_compared",
     "ranking",
+    "model_bias",
+    "model_bias_ranks",
     "tradeoff",
     "not_estimable",
     "dataset_bias",
     "dataset_shares",
     "human_reference",
+    "source_recognition",
+    "unseen_sources",
     "agreement",
     "agreement_confusion",
+    "unanswered",
+    "by_annotator",
     "correction",
     "misclassification",
 )
@@ -125,6 +136,7 @@ def audit(
     contrasts: Sequence[Mapping[str, str]] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
     arms: Sequence[str] | None = None,
+    labels: pd.Series | None = None,
     classes: Sequence[str] | None = None,
     bootstrap: str = "stratified",
     clusters: Mapping[Any, Any] | pd.Series | None = None,
@@ -134,6 +146,10 @@ def audit(
     tried: Mapping[str, int] | None = None,
     taggers: pd.DataFrame | None = None,
     raters: pd.DataFrame | None = None,
+    model_raters: Sequence[str] = MODELS,
+    recognition: pd.DataFrame | None = None,
+    unseen: Mapping[str, str] | None = None,
+    answers: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Audit predictions for gaps between groups of people.
@@ -165,7 +181,9 @@ def audit(
     groups : mapping, optional
         Attribute → groups that appear even without a face.
     arms : sequence of str, optional
-        Arms to audit, in order; all of them by default.
+        Arms to audit, in order; all of them by default. With none the data set alone is audited, by ``labels``.
+    labels : pandas.Series, optional
+        Each face's class by ``image_id``; of no account where there are arms.
     classes : sequence of str, optional
         The data set's classes, in order; by default those found.
     bootstrap : {"stratified", "plain", "clustered"}
@@ -187,9 +205,20 @@ def audit(
         What those who voted on the labels say of each face: by ``image_id``, ``answered``, ``right``, ``kept`` and
         ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
     raters : pandas.DataFrame, optional
-        Every answer to who is in a face: ``image_id``, ``attribute``, ``annotator``, ``time`` (0, or 1 where the same
-        annotator answered again) and ``group``. Gives the tables ``agreement`` and ``agreement_confusion``, and where a
-        model labelled all faces and people some, ``correction`` and ``misclassification``.
+        Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
+        where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
+        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``, and where a model labelled all faces and
+        people some, ``correction`` and ``misclassification``.
+    model_raters : sequence of str
+        Those of the raters who are models.
+    recognition : pandas.DataFrame, optional
+        Predictions of the source that a face comes from, as ``predictions``. Gives the table ``source_recognition``.
+    unseen : mapping, optional
+        Arm that predicts each source by a model that never saw it → the arm whose models saw all sources. Gives the
+        table ``unseen_sources``.
+    answers : pandas.DataFrame, optional
+        What became of each question that an arm put to a model in words: ``arm``, ``image_id`` and ``status``. Gives
+        the table ``unanswered``.
     seed : int
         Every resample derives from it.
 
@@ -203,15 +232,12 @@ def audit(
     UserError
         The input cannot be audited; see :func:`fergap.audit.inputs.make_sample`.
     """
-    sample = make_sample(
-        predictions,
-        people,
-        attributes=attributes,
-        reference=reference or {},
-        groups=groups or {},
-        arms=arms,
-        classes=classes,
-    )
+    asked = {"attributes": attributes, "reference": reference or {}, "groups": groups or {}}
+    alone = labels is not None and arms is not None and not arms
+    if alone:
+        sample = make_data_sample(labels, people, **asked)
+    else:
+        sample = make_sample(predictions, people, arms=arms, classes=classes, **asked)
     pairs = contrasts_of(contrasts, list(sample.arms))
     settings = Settings(
         margin, confidence, resamples, minimum_faces, seed, pairs, bootstrap, tuple(confidence_thresholds)
@@ -222,12 +248,16 @@ def audit(
         if contrast.placebo:
             check_pairing(sample, Contrast(contrast.placebo, contrast.after))
     out: dict[str, list[Row]] = {name: [] for name in NAMES}
+    if alone:
+        out["checks"] += checks(sample, settings, [])
+        out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
+        audit_data(sample, people, raters, settings, out)
+        return {name: as_table(rows, name) for name, rows in out.items()}
     out["clusters"] += clustering(sample, settings)
     out["checks"] += checks(sample, settings, out["clusters"], tried)
     out["optimism"] += optimism(sample)
     out["replicates"] += replicates(sample)
     out["fold_metrics"] += fold_metrics(sample)
-    out["annotators"] += annotators(people, sample.faces)
     out["calibration_metrics"] += calibration_metrics(sample, settings)
     audit_arms(sample, settings, out)
     out["label_noise"] += validation_rows(sample, validation, settings)
@@ -236,18 +266,34 @@ def audit(
     audit_contrasts(sample, settings, out)
     out["models_compared"] += models_compared(sample, settings.confidence)
     out["ranking"] += ranking(out["models_compared"], list(sample.arms.values()), settings.confidence)
+    biased = shared_faces(sample, settings)
+    out["model_bias"] += model_bias(sample, biased, settings)
+    out["model_bias_ranks"] += model_bias_ranks(sample, biased, settings)
+    adjust((r for r in out["model_bias"] if r["form"] == "corrected" and r["metric"] != SCORE), ["arm"], "holm")
     out["tradeoff"] += tradeoff(sample, settings, out["verdicts"])
+    out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
+    out["unseen_sources"] += data_sets.unseen_sources(sample, people, unseen or {}, groups or {}, settings)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
+    out["human_reference"] += human_reference(sample, taggers, settings)
+    out["unanswered"] += unanswered(sample, answers, settings)
+    out["by_annotator"] += by_annotator(sample, raters, settings)
+    out["correction"] += correction(sample, raters, people, model_raters, settings)
+    out["misclassification"] += misclassification(sample, raters, people, model_raters, settings)
+    audit_data(sample, people, raters, settings, out)
+    return {name: as_table(rows, name) for name, rows in out.items()}
+
+
+def audit_data(
+    sample: Sample, people: pd.DataFrame, raters: pd.DataFrame | None, settings: Settings, out: dict[str, list[Row]]
+) -> None:
+    """Add every row that concerns the data set, whatever any arm says, and of all rows those without an estimate."""
+    out["annotators"] += annotators(people, sample.faces)
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
     out["agreement"] += agreement(sample, raters, settings)
     out["agreement_confusion"] += agreement_confusion(raters)
-    out["correction"] += correction(sample, raters, people, settings)
-    out["misclassification"] += misclassification(sample, raters, people, settings)
-    out["human_reference"] += human_reference(sample, taggers, settings)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)
-    return {name: as_table(rows, name) for name, rows in out.items()}
 
 
 def audit_arms(sample: Sample, settings: Settings, out: dict[str, list[Row]]) -> None:
@@ -309,12 +355,14 @@ def audit_contrasts(sample: Sample, settings: Settings, out: dict[str, list[Row]
                 contrast, counts, resample_change(contrast.name, counts, settings, drawn), settings
             )
             out["gap_changes"] += adjusted_changes(contrast, counts, sample, settings)
+            out["gap_changes"] += class_gap_changes(contrast, counts, sample.classes, settings)
     for contrast in settings.contrasts:
         out["beyond_placebo"] += beyond_placebo(sample, contrast, settings)
     adjust_contrasts(out["beyond_placebo"])
     judge(out["beyond_placebo"], settings.alpha)
     primary = [r for r in out["gap_changes"] if r["primary"] and r["metric"] == "accuracy"]
     adjust_contrasts(primary)
+    adjust_contrasts([r for r in out["gap_changes"] if r.get("class") is not None])
     tested = {(r["contrast"], r["attribute"], r["group"], r["reference"]): r for r in primary}
     for (contrast, attribute), counts in splits.items():
         if attribute != "all":

@@ -66,7 +66,8 @@ class Sample:
     """Everything that the audit counts.
 
     ``rows`` holds one line per prediction: arm, seed, repeat, fold, role, face (position in ``faces``), correct.
-    ``clusters`` holds each face's cluster, or is None where none is known.
+    ``clusters`` holds each face's cluster, or is None where none is known; ``given`` each face's true class where no
+    arm tells it.
     """
 
     arms: dict[str, Arm]
@@ -77,11 +78,12 @@ class Sample:
     probabilities: dict[str, tuple[int, int]]
     unpredicted_people: int
     clusters: np.ndarray | None = None
+    given: np.ndarray | None = None
 
     @property
     def labels(self) -> np.ndarray:
         """Each face's true class as the first arm that predicts it has it, (faces,), −1 where none does."""
-        found = np.full(len(self.faces), -1)
+        found = np.full(len(self.faces), -1) if self.given is None else self.given
         for arm in self.arms.values():
             found = np.where(found < 0, arm.true, found)
         return found
@@ -156,7 +158,7 @@ def first_replicate(rows: pd.DataFrame, arm: str, size: int, probabilities: pd.D
     for c, array in arrays.items():
         array[chosen["face"].to_numpy()] = chosen[c].to_numpy()
     scores = None
-    if probabilities is not None:
+    if probabilities is not None and probabilities.loc[chosen.index].notna().all(axis=None):
         p = probabilities.loc[chosen.index].to_numpy(float)
         found = score(p, chosen["true"].to_numpy(), chosen["predicted"].to_numpy())
         scores = Scores(*(np.full(size, np.nan) for _ in found))
@@ -328,3 +330,26 @@ def make_sample(
         {arm: p for arm in arms if (p := check_probabilities(frame[frame["arm"] == arm], labels))},
         int((pd.Index(faces[counted]).get_indexer(known) < 0).sum()),
     )
+
+
+def make_data_sample(
+    labels: pd.Series,
+    people: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    reference: Mapping[str, str],
+    groups: Mapping[str, Sequence[str]],
+) -> Sample:
+    """Code the faces of a study without arms: their classes, ``labels`` by ``image_id``, and their groups.
+
+    Raises
+    ------
+    UserError
+        An attribute or reference is not there.
+    """
+    faces, classes = pd.Index(labels.index), tuple(sorted(labels.unique()))
+    every = np.ones(len(faces), bool)
+    compared = tuple(make_attribute(name, people, faces, every, groups, reference) for name in attributes)
+    given = codes_of(labels.reset_index(drop=True), classes)
+    rows = pd.DataFrame(columns=["seed", "repeat", "fold", "arm", "role", "face", "true", "predicted", "correct"])
+    return Sample({}, classes, faces, compared, rows, {}, 0, given=given)

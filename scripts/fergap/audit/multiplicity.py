@@ -16,7 +16,7 @@ Row = dict[str, Any]
 DRAWS = 10_000
 CHUNK = 1_000  # draws at a time, which bounds the memory
 FAMILY = "per class and combinations"
-PER_ATTRIBUTE = ("pairwise", "fairness")  # tables whose families hold one attribute each
+PER_ATTRIBUTE = ("pairwise", "fairness", "source_recognition")  # tables whose families hold one attribute each
 METHOD = "westfall-young step-down max-T"
 
 

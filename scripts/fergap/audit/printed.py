@@ -1,8 +1,7 @@
 """What follows from what in a printed table: summaries that recompute, counts that fit, values that cannot be."""
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -212,42 +211,6 @@ def impossible(table: pd.DataFrame, name: str) -> list[dict]:
     return found
 
 
-def nested_claims(tables: Mapping) -> list[Claim]:
-    """Return the claims within the tables of *Faces of Fairness*, as its JSON holds them.
-
-    Tables 5–8: each Max, Mean and STD over expressions; Table 4 likewise. Table 9: each metric is the Max of its own
-    table, Mean is over the metrics, the bias score over the attributes' means. Table 2: each Mean over attributes, and
-    the Bias of a data set over the metrics' means.
-    """
-    expressions, attributes, found = tables["expressions"], tables["attributes"], []
-
-    def claim(where: str, summary: str, printed: float, values: Iterable[float]) -> None:
-        found.append(Claim(where, summary, Decimal(str(printed)), tuple(Decimal(str(v)) for v in values)))
-
-    metrics = dict(zip(("Eq-Od", "Eq-Op", "De-Pa", "Tr-Eq"), ("table5", "table6", "table7", "table8"), strict=True))
-    for model in tables["models"]:
-        own = tables["table4"][model]
-        for column in ("Mean", "STD"):
-            claim(f"Table 4 {model}: {column}", KNOWN_AS[column.lower()], own[column], [own[e] for e in expressions])
-        nine = tables["table9"][model]
-        for attribute in attributes:
-            for metric, name in metrics.items():
-                row, title = tables[name][model][attribute], f"Table {name[-1]} {model} {attribute}"
-                for column in ("Max", "Mean", "STD"):
-                    claim(f"{title}: {column}", KNOWN_AS[column.lower()], row[column], [row[e] for e in expressions])
-                claim(f"Table 9 {model} {attribute}: {metric}", "max", nine[attribute][metric], [row["Max"]])
-            means = [nine[attribute][metric] for metric in metrics]
-            claim(f"Table 9 {model} {attribute}: Mean", "mean", nine[attribute]["Mean"], means)
-        claim(f"Table 9 {model}: Bias Score", "mean", nine["Bias Score"], [nine[a]["Mean"] for a in attributes])
-    two = {metric: rows for metric, rows in tables["table2"].items() if metric != "Bias"}
-    for metric, rows in two.items():
-        for source, row in rows.items():
-            claim(f"Table 2 {metric} {source}: Mean", "mean", row["Mean"], [row[a] for a in attributes])
-    for source, printed in tables["table2"]["Bias"].items():
-        claim(f"Table 2 {source}: Bias", "mean", printed, [two[metric][source]["Mean"] for metric in two])
-    return found
-
-
 def read_printed(path: str) -> pd.DataFrame:
     """Return a CSV of printed numbers as text.
 
@@ -266,23 +229,13 @@ def read_printed(path: str) -> pd.DataFrame:
 
 
 def findings_of(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Return the findings on one file, and what is worth a line beside them.
+    """Return the findings on one CSV, and what is worth a line beside them.
 
     Raises
     ------
     UserError
-        The file cannot be read, or a JSON holds other tables than those of :func:`nested_claims`.
+        The file cannot be read.
     """
-    if path.suffix == ".json":
-        try:
-            found = nested_claims(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"cannot be read: {error!r}",
-                where=str(path),
-                expected="tables as report/faces_of_fairness.json has them",
-            ) from error
-        return pd.DataFrame([judge(claim) for claim in found]), []
     table = read_printed(str(path))
     rows = [judge(claim) for claim in claims(table, path.stem)] + impossible(table, path.stem)
     said = []

@@ -101,33 +101,47 @@ def choices(
         yield Choice(name, None, single)
 
 
-def judged_pairs(arm: Arm, sample: Sample, choice: Choice, settings: Settings) -> dict[tuple[str, str], Row]:
-    """Return the rows of one choice by attribute and group; an attribute that it says nothing about has none.
+def verdicts_on(
+    arm: Arm, sample: Sample, chosen: Mapping[str, Attribute], settings: Settings
+) -> dict[tuple[str, str], Row]:
+    """Return by attribute and group what an audit would say of each gap if the faces' groups were ``chosen``.
 
-    Such an attribute keeps its faces, so that its tests stay in the family of those that p values are adjusted with.
+    Parameters
+    ----------
+    chosen : mapping
+        Attributes of the sample by name, with other codes. Those that are not among them have no row and keep their
+        faces, so that their tests stay in the family of those that p values are adjusted with.
     """
     tests, found = [], {}
     for attribute in sample.attributes:
-        kept = choice.kept(arm, attribute)
-        chosen = attribute if kept is None else replace(attribute, codes=np.where(kept, attribute.codes, -1))
-        counts = split(arm, chosen, len(sample.classes))
+        counts = split(arm, chosen.get(attribute.name, attribute), len(sample.classes))
         for g, r, head in pairs(arm.name, counts, settings):
             test = primary_test(counts, g, r, head)
             tests.append(test)
-            if kept is not None:
+            if attribute.name in chosen:
                 found[attribute.name, head["group"]] = test, answers(counts, g, r), int(counts.n.sum())
     adjust(tests, ["family"], "holm")
     rows = {}
     for key, (test, (x1, n1, x0, n0), faces) in found.items():
         row = {c: test[c] for c in ("arm", "attribute", "group", "reference", "status")}
-        row |= {"choice": choice.name, "threshold": choice.threshold, "faces": faces, "n_group": n1, "n_reference": n0}
+        row |= {"faces": faces, "n_group": n1, "n_reference": n0}
         row |= {"confidence": settings.confidence, "method": "newcombe", "verdict": "not estimable"}
         if row["status"] == "ok":
             row |= {c: test[c] for c in ("p_value", "p_adjusted")}
             row |= judged(x1, n1, x0, n0, test["p_adjusted"], settings)
-        elif choice.threshold is not None:
-            row["status"] += f", with a confidence of at least {choice.threshold:g}"
         rows[key] = row
+    return rows
+
+
+def judged_pairs(arm: Arm, sample: Sample, choice: Choice, settings: Settings) -> dict[tuple[str, str], Row]:
+    """Return the rows of one choice by attribute and group; an attribute that it says nothing about has none."""
+    kept = [(attribute, choice.kept(arm, attribute)) for attribute in sample.attributes]
+    chosen = {a.name: replace(a, codes=np.where(own, a.codes, -1)) for a, own in kept if own is not None}
+    rows = verdicts_on(arm, sample, chosen, settings)
+    for row in rows.values():
+        row |= {"choice": choice.name, "threshold": choice.threshold}
+        if row["status"] != "ok" and choice.threshold is not None:
+            row["status"] += f", with a confidence of at least {choice.threshold:g}"
     return rows
 
 

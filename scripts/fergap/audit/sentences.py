@@ -84,8 +84,20 @@ def gap_sentence(row: Row) -> str:
         "equivalent": f"equivalent within ±{margin} points",
         "undecided": f"undecided, neither a gap nor equivalence within ±{margin} points is shown",
     }[row["verdict"]]
-    sentence = f"With {row['arm']}, {compared} ({numbers}): {conclusion}."
+    sentence = f"With {row['arm']}, {compared} ({numbers}): {conclusion}.{disagreement(row)}"
     return sentence + detectable(row["minimum_detectable_gap"], "gap")
+
+
+def disagreement(row: Row) -> str:
+    """Return the sentence that a gap's verdict owes the reader where interval and test do not say the same."""
+    has_zero = row["ci_low"] <= 0 <= row["ci_high"]
+    test = "Holm-adjusted test" if row["adjustment"] == "holm" else "test"
+    test += " within classes" if "stratified" in row["test"] else ""
+    if row["verdict"] == "gap" and has_zero:
+        return f" The {test} rejects; the interval, of the difference over all faces, includes 0."
+    if row["verdict"] == "undecided" and not has_zero:
+        return f" The interval, of the difference over all faces, leaves 0 out; the {test} does not reject."
+    return ""
 
 
 def detectable(smallest: float, what: str) -> str:

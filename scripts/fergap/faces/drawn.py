@@ -10,7 +10,7 @@ import pandas as pd
 from fergap.errors import UserError
 from fergap.faces import taggers
 from fergap.faces.cues import CUES, EXPRESSIONS, SHARES, move
-from fergap.faces.looks import looks
+from fergap.faces.looks import looks, taken
 from fergap.faces.sketch import clutter, sketch
 from fergap.files import whole, write_text
 from fergap.seeds import generator
@@ -58,7 +58,10 @@ def draw(config: Mapping[str, float], seed: int) -> DrawnFaces:
     config : mapping
         The section ``faces.drawn`` of the configuration: ``count`` rows in all; ``exact_duplicates``,
         ``near_duplicates``, ``not_a_face`` and ``no_votes``, shares of the rows; ``children`` and ``female``, shares of
-        the people; ``child_strength``, ``child_style`` and ``gender_strength``, see :func:`fergap.faces.cues.move`.
+        the people; ``child_strength``, ``child_style`` and ``gender_strength``, see :func:`fergap.faces.cues.move`;
+        ``stereotype``, the share of angry women who are drawn happy; ``label_noise``, the share of faces whose taggers
+        see one of the six other expressions; ``blur`` (pixels), ``noise``, ``contrast`` and ``brightness`` of the
+        pictures, see :func:`fergap.faces.looks.taken`.
     seed : int
         The same seed gives the same bytes.
 
@@ -79,7 +82,7 @@ def draw(config: Mapping[str, float], seed: int) -> DrawnFaces:
             expected="at least one face with votes",
             fix="raise count or lower the shares",
         )
-    faces, chance = _people(n, config, generator(seed, "drawn", "people"))
+    faces, chance = _people(n, config, seed)
     pixels = _pictures(faces, config, seed)
     rng = generator(seed, "drawn", "votes")
     votes = taggers.vote(chance, rng)
@@ -101,13 +104,17 @@ def draw(config: Mapping[str, float], seed: int) -> DrawnFaces:
     return _shuffled(pixels, votes, emotion, truth, generator(seed, "drawn", "order"))
 
 
-def _people(n: int, config: Mapping[str, float], rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
+def _people(n: int, config: Mapping[str, float], seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Draw who is in ``n`` pictures and with which expression, and the chances of the taggers' votes."""
+    rng = generator(seed, "drawn", "people")
     child = rng.random(n) < config["children"]
     female = rng.random(n) < config["female"]
     age = np.where(child, rng.integers(3, 13, n), rng.integers(20, 76, n))
     expression = rng.choice(len(EXPRESSIONS), n, p=SHARES)
     strength = 0.6 + 0.4 * rng.beta(2.5, 1.5, n)
+    angry, happy = (EXPRESSIONS.index(e) for e in ("anger", "happiness"))
+    happier = female & (expression == angry) & (generator(seed, "drawn", "stereotype").random(n) < config["stereotype"])
+    expression = np.where(happier, happy, expression)
     faces = pd.DataFrame(
         {
             "kind": "face",
@@ -119,7 +126,10 @@ def _people(n: int, config: Mapping[str, float], rng: np.random.Generator) -> tu
             "age_years": age,
         }
     )
-    return faces, taggers.chances(expression, strength)
+    other = generator(seed, "drawn", "label_noise")
+    wrong = other.random(n) < config["label_noise"]
+    seen = np.where(wrong, (expression + other.integers(1, len(EXPRESSIONS), n)) % len(EXPRESSIONS), expression)
+    return faces, taggers.chances(seen, strength)
 
 
 def _pictures(faces: pd.DataFrame, config: Mapping[str, float], seed: int) -> np.ndarray:
@@ -127,7 +137,7 @@ def _pictures(faces: pd.DataFrame, config: Mapping[str, float], seed: int) -> np
     expression = pd.Index(EXPRESSIONS).get_indexer(faces["expression"])
     rng = generator(seed, "drawn", "cues")
     cues = move(expression, faces["strength"].to_numpy(), child, female, config, rng)
-    traits = looks(female, faces["age_years"].to_numpy(), generator(seed, "drawn", "looks"))
+    traits = taken(looks(female, faces["age_years"].to_numpy(), generator(seed, "drawn", "looks")), config)
     return sketch(traits | dict(zip(CUES, cues.T, strict=True)), generator(seed, "drawn", "sketch"))
 
 

@@ -35,6 +35,7 @@ PUBLISHED = {
 """Faces of each data set, as its publication counts them."""
 
 SEVERAL = "several"
+SOURCE = "source"  # what the attribute is called that tells the faces of several sources apart
 OF_ONE = ("folder", "table", "subset", "pictures", "expressions")  # keys of ``faces`` that say something of one source
 SEXES = ("male", "female")
 OWNED = {
@@ -129,9 +130,15 @@ def table_in(folder: Path) -> Path:
     )
 
 
+def prefix_of(faces: dict) -> str:
+    """Return what stands before the ids and the files of a source: its name and / among several, else nothing."""
+    return f"{faces['name']}/" if "name" in faces else ""
+
+
 def drawn_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]:
     """Return the drawn faces' files, which are not looked for, since another rule makes them."""
-    return {"fer2013": f"{drawn_folder}/{TABLE_NAME}", "votes": f"{drawn_folder}/{VOTES_NAME}"}
+    folder = f"{drawn_folder}/{prefix_of(faces)}"
+    return {"fer2013": f"{folder}{TABLE_NAME}", "votes": f"{folder}{VOTES_NAME}"}
 
 
 def fer2013_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]:
@@ -224,12 +231,20 @@ def entries(faces: dict) -> list[dict]:
     """Return each source of a study as a ``faces`` mapping of its own: one, or those of ``faces.sources``.
 
     What a source of several does not state it has from ``faces``, but for what belongs to one source alone; its
-    ``name`` is that of the source where it has no other.
+    ``name`` is that of the source where it has no other. The truth behind drawn faces is the study's, with what the
+    source states of its own.
     """
     if faces["source"] != SEVERAL:
         return [faces]
-    common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes")}
-    return [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
+    common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes", "drawn")}
+    found = [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
+    truth = faces.get("drawn", {})
+    return [e | ({"drawn": truth | e.get("drawn", {})} if e["source"] == "drawn" else {}) for e in found]
+
+
+def drawn_sources(faces: dict) -> dict[str, dict]:
+    """Return the truth behind each source of drawn faces by what stands before its ids (see :func:`prefix_of`)."""
+    return {prefix_of(entry): entry["drawn"] for entry in entries(faces) if entry["source"] == "drawn"}
 
 
 def published_count(faces: dict) -> int:

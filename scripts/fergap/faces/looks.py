@@ -1,5 +1,7 @@
 """What a drawn person looks like and how the picture was taken: everything that is no expression."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -125,3 +127,23 @@ def looks(female: np.ndarray, age: np.ndarray, rng: np.random.Generator) -> dict
         "freckles": child * chance(0.3) * 1.0,
     }
     return {name: np.asarray(values, dtype=np.float64) for name, values in out.items()}
+
+
+def taken(traits: dict[str, np.ndarray], style: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return the looks of faces as a data set with a manner of its own takes their pictures.
+
+    Parameters
+    ----------
+    traits : dict of (n,) float64 arrays
+        From :func:`looks`.
+    style : mapping
+        ``blur``, the standard deviation in pixels of a Gaussian blur beside that of each picture; ``noise``, the
+        standard deviation added to each pixel's, and ``brightness``, added to each pixel, in units of black to white;
+        ``contrast``, a factor around middle grey. 0, 0, 0 and 1 change nothing, to the bit.
+    """
+    return traits | {
+        "blur": np.hypot(traits["blur"], style["blur"]),
+        "noise": traits["noise"] + style["noise"],
+        "gain": traits["gain"] * style["contrast"],
+        "offset": traits["offset"] + style["brightness"],
+    }

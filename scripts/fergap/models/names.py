@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 from fergap.errors import UserError, near, shown
 
-PRETRAINED = {"resnet50": 32, "densenet121": 32, "mobilenet_v2": 32, "inception_v3": 75}
-"""torchvision's networks, which may start from pretrained weights; the side to which smaller pictures are enlarged."""
+TORCHVISION = {"resnet50": 32, "densenet121": 32, "mobilenet_v2": 32, "inception_v3": 75, "vit_b_16": 224}
+"""torchvision's networks, which may start from ImageNet's weights; the side to which smaller pictures are enlarged."""
+CLIP = {"clip_vit_b_32": (32, False), "clip_vit_b_32_quickgelu": (32, True)}
+"""CLIP's image encoders: pixels on a patch's side; whether they have OpenAI's GELU."""
+PRETRAINED = TORCHVISION | {"mobilenet_v1": 32, "xception": 32} | dict.fromkeys(CLIP, 224)
+"""All that may start from a file of weights, those and networks of our own; the side as above."""
+OF_ONE_SIZE = ("vit_b_16", *CLIP)
+"""Those whose positions are counted out for that side alone: larger pictures are made smaller."""
 ALIGNED = {
     "latent_alignment": (16, False),
     "latent_alignment_residual": (16, True),
@@ -22,6 +28,12 @@ SMALLEST = {"sequential": 8, "baseline_cnn": 22}
 """Pixels on a side that a picture must have, where a network does not take every size."""
 TUNED = ("all", "last_block", "head")
 """What may learn of a pretrained network."""
+FAIRFACE = {
+    "race": ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern"),
+    "gender": ("Male", "Female"),
+    "age": ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+"),
+}
+"""What the scores of FairFace's model are of, head by head, in the order and the words of its authors."""
 FAMILY = re.compile(r"b([1-9]\d*)_n([1-9]\d*)_(?:fc([1-9]\d*)_)?k(\d*[13579])(?:_ap([1-9]\d*))?")
 
 

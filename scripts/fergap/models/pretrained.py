@@ -1,9 +1,10 @@
-"""Large networks from torchvision, from scratch or from pretrained weights, with a head for facial expressions."""
+"""Large networks, from scratch or from pretrained weights, with a head for facial expressions."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from urllib.error import URLError
@@ -15,32 +16,46 @@ from torch import nn
 from torch.nn import functional
 
 from fergap.errors import UserError
-from fergap.models.names import PRETRAINED, TUNED
+from fergap.models.clip_encoder import LAYERS, ImageEncoder
+from fergap.models.mobilenet_v1 import mobilenet_v1
+from fergap.models.names import CLIP, OF_ONE_SIZE, PRETRAINED, TORCHVISION, TUNED
 from fergap.models.operators import torchvision_models
+from fergap.models.xception import xception
 
 HIDDEN = 256
-CLASSIFIERS = ("fc", "classifier", "AuxLogits")
+CLASSIFIERS = ("fc", "classifier", "heads", "AuxLogits")
+INSIDE = ("body.", "visual.")  # what stands before a body's names in files of the training stage and of open_clip
 # a name of densenet's layers in weights older than torchvision's own rule for names
 OLD_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.(\d\..*)")
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """What is special about one of torchvision's networks.
+    """What is special about one of these networks.
 
     Attributes
     ----------
     features : int
-        Channels of its last maps.
+        Channels of its last maps, or length of its embedding.
     last : tuple of str
-        Names of the modules that make its last block.
+        Names of the modules and weights that make its last block.
     settings : dict
         For torchvision's builder.
+    own : callable or None
+        Makes a network that torchvision does not have.
+    names : str
+        Whose names its weights have.
     """
 
     features: int
     last: tuple[str, ...]
     settings: dict[str, bool] = field(default_factory=dict)
+    own: Callable[[], nn.Module] | None = None
+    names: str = "torchvision"
+
+    def body(self, name: str) -> nn.Module:
+        """Return the network as its authors built it, scores of ImageNet's classes included."""
+        return self.own() if self.own else torchvision_models().get_model(name, weights=None, **self.settings)
 
 
 BACKBONES = {
@@ -53,16 +68,28 @@ BACKBONES = {
         # its own normalisation of pictures that come as ImageNet's do; PyTorch's start of weights, as in the others
         {"aux_logits": False, "init_weights": False, "transform_input": True},
     ),
+    "vit_b_16": Backbone(768, ("encoder.layers.encoder_layer_11.", "encoder.ln")),
+    "mobilenet_v1": Backbone(1024, ("blocks.4.",), own=mobilenet_v1, names="timm"),
+    "xception": Backbone(2048, ("block12.", "conv3.", "bn3", "conv4.", "bn4"), own=xception, names="timm"),
+} | {
+    name: Backbone(
+        512,
+        (f"transformer.resblocks.{LAYERS - 1}.", "ln_post", "proj"),
+        own=partial(ImageEncoder, patch, quick),
+        names="open_clip",
+    )
+    for name, (patch, quick) in CLIP.items()
 }
 
 
 class Transfer(nn.Module):
-    """One of torchvision's networks under a new head.
+    """One of these networks under a new head.
 
-    Global average pooling, batch norm, a fully connected layer of 256 with ReLU, dropout of a half, and the scores: the
-    head of Olate, "Facial Emotion Recognition with Bias Mitigation", section 7.2. A grey picture is shown in all three
-    channels; one that is smaller than the network can look at is enlarged. Pictures come standardised by the training
-    faces, which gives them about the mean and spread that ImageNet's weights expect.
+    Global average pooling (in a transformer the class token's output or embedding), batch norm, a fully connected layer
+    of 256 with ReLU, dropout of a half, and the scores: the head of Olate, "Facial Emotion Recognition with Bias
+    Mitigation", section 7.2. A grey picture is shown in all three channels; one that is smaller than the network can
+    look at is enlarged, and a transformer sees every picture at its one size. Pictures come standardised by the
+    training faces, which gives them about the mean and spread that ImageNet's weights expect.
 
     Parameters
     ----------
@@ -85,8 +112,8 @@ class Transfer(nn.Module):
         kind = BACKBONES[name]
         if channels not in (1, 3):
             raise UserError(f"{channels} channels", where=f"network {name}", expected="grey or colour pictures")
-        self.channels, self.smallest = channels, PRETRAINED[name]
-        self.body = torchvision_models().get_model(name, weights=None, **kind.settings)
+        self.channels, self.smallest, self.one_size = channels, PRETRAINED[name], name in OF_ONE_SIZE
+        self.body = kind.body(name)
         # without the scores of ImageNet's classes and the dropout in front of them
         for part in (*CLASSIFIERS, "dropout"):
             if getattr(self.body, part, None) is not None:
@@ -104,8 +131,9 @@ class Transfer(nn.Module):
             for path, module in self.body.named_modules()
             if not path.startswith(learns) and not list(module.children())
         ]
-        for module in self.frozen:
-            module.requires_grad_(False)
+        # a transformer has weights that belong to no layer, such as its class token
+        for path, weight in self.body.named_parameters():
+            weight.requires_grad_(path.startswith(learns))
 
     def train(self, mode: bool = True) -> "Transfer":
         """Set the mode; what is frozen stays in evaluation, so that its batch-norm statistics keep still."""
@@ -118,13 +146,15 @@ class Transfer(nn.Module):
         """Return (n, classes) scores of (n, channels, size, size) pictures."""
         if self.channels == 1:
             x = x.expand(-1, 3, -1, -1)
-        if x.shape[-1] < self.smallest:
-            x = functional.interpolate(x, size=(self.smallest, self.smallest), mode="bilinear", antialias=False)
+        side = x.shape[-1]
+        if side < self.smallest or (self.one_size and side > self.smallest):
+            asked = (self.smallest, self.smallest)
+            x = functional.interpolate(x, size=asked, mode="bilinear", antialias=side > self.smallest)
         return self.head(self.body(x))
 
 
 def pretrained(name: str, classes: int, channels: int, weights: str = "none", tuned: str = "all") -> nn.Module:
-    """Return one of torchvision's networks with a new head.
+    """Return one of these networks with a new head.
 
     Parameters
     ----------
@@ -133,8 +163,9 @@ def pretrained(name: str, classes: int, channels: int, weights: str = "none", tu
     classes, channels : int
     weights : str
         ``none``, ``imagenet`` (torchvision's own, fetched once and checked by its checksum), or the path of a file:
-        safetensors, or a state dict saved by PyTorch, of which only tensors are loaded, both with torchvision's names;
-        or what the training stage wrote of such a network, whose head is left out.
+        safetensors, or a state dict saved by PyTorch, of which only tensors are loaded, both with torchvision's names
+        (timm's for ``mobilenet_v1`` and ``xception``, open_clip's for CLIP, whose texts are left out); or what the
+        training stage wrote of such a network, whose head is left out.
     tuned : {"all", "last_block", "head"}
 
     Raises
@@ -151,10 +182,14 @@ def pretrained(name: str, classes: int, channels: int, weights: str = "none", tu
             where=f"network {name}",
             fix="set weights: imagenet or a file, or tuned: all",
         )
+    if weights == "imagenet" and name not in TORCHVISION:
+        raise UserError(
+            f"there are no ImageNet weights of {name} to fetch", where=f"network {name}", fix="give the path of a file"
+        )
     model = Transfer(name, classes, channels, tuned)
     if weights != "none":
         state = imagenet(name) if weights == "imagenet" else read_state(Path(weights), name)
-        load_body(model.body, state, where=f"weights {weights} of network {name}")
+        load_body(model.body, state, f"weights {weights} of network {name}", BACKBONES[name].names)
     return model
 
 
@@ -207,16 +242,17 @@ def read_state(path: Path, name: str) -> Mapping[str, torch.Tensor]:
         raise UserError(
             f"{path} holds no readable weights: {(str(error).splitlines() or [type(error).__name__])[0]}",
             where="arms: weights",
-            expected=f"safetensors or a PyTorch state dict of torchvision's {name}",
+            expected=f"safetensors or a PyTorch state dict of {name} with the names of {BACKBONES[name].names}",
         ) from error
-    if isinstance(state, Mapping) and any(str(key).startswith("body.") for key in state):
-        return {key.removeprefix("body."): tensor for key, tensor in state.items() if key.startswith("body.")}
+    for inside in INSIDE:
+        if isinstance(state, Mapping) and any(str(key).startswith(inside) for key in state):
+            return {key.removeprefix(inside): tensor for key, tensor in state.items() if str(key).startswith(inside)}
     return state
 
 
-def load_body(body: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
+def load_body(body: nn.Module, state: Mapping[str, torch.Tensor], where: str, names: str) -> None:
     """Load a state dict but for its classifier, and insist on every other tensor."""
-    expected = "the weights of this very network, with torchvision's names"
+    expected = f"the weights of this very network, with the names of {names}"
     if not isinstance(state, Mapping) or not all(isinstance(t, torch.Tensor) for t in state.values()):
         raise UserError("holds something else than named tensors", where=where, expected=expected)
     own = body.state_dict()

@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from fergap.errors import UserError
@@ -31,7 +32,7 @@ def build(
     Parameters
     ----------
     name : str
-        A key of ``NETWORKS``, one of torchvision's in ``PRETRAINED``, or a name of the published family such as
+        A key of ``NETWORKS``, one of ``PRETRAINED``, or a name of the published family such as
         ``b16_n8_k5`` (16 channels, 8 blocks, 5×5) or ``B16_N8_FC2_K5_AP20``; upper and lower case are the same.
     classes : int
         Number of scores.
@@ -40,7 +41,7 @@ def build(
     size : int
         Pixels on a side.
     weights, tuned : str
-        Of torchvision's networks alone: see :func:`fergap.models.pretrained.pretrained`.
+        Of those in ``PRETRAINED`` alone: see :func:`fergap.models.pretrained.pretrained`.
 
     Returns
     -------
@@ -82,7 +83,13 @@ def flops(model: nn.Module, channels: int, size: int) -> int:
     picture = torch.zeros(1, channels, size, size, device=next(model.parameters()).device)
     training = model.training
     model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(picture)
+    # of attention in one kernel the counter sees nothing
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            model(picture)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     model.train(training)
     return counter.get_total_flops()

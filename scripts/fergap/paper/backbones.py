@@ -1,6 +1,6 @@
-"""torchvision's networks under the head for expressions as tables of layers, and plain stacks of convolutions."""
+"""Large networks under the head for expressions as tables of layers, and plain stacks of convolutions."""
 
-from fergap.models.names import PRETRAINED
+from fergap.models.names import CLIP, OF_ONE_SIZE, PRETRAINED
 from fergap.paper.layer import Layer, convolution
 
 HIDDEN, DENSE = 256, 128
@@ -11,10 +11,13 @@ STEPS = {
     "halved down": lambda side: side // 2,
     "unpadded": lambda side: side - 2,
     "unpadded, halved": lambda side: (side - 1) // 2,
+    "in 16": lambda side: side // 16,
+    "in 32": lambda side: side // 32,
 }
 FIRST = ("convolution 7×7, stride 2, batch norm, ReLU", 1, 64, "halved", 9_536)
 POOLED = ("max pooling 3×3, stride 2", 1, 64, "halved", 0)
-# what, how often, channels, step and weights of each stage, as torchvision's modules have them
+ATTENTION = "transformer block of 12 heads"
+# what, how often, channels, step and weights of each stage, as the networks' modules have them
 STAGES = {
     "resnet50": (
         FIRST,
@@ -61,21 +64,57 @@ STAGES = {
         ("inception module D, stride 2", 1, 1280, "unpadded, halved", 1_698_304),
         ("inception module E", 2, 2048, "same", 11_121_408),
     ),
+    "vit_b_16": (
+        ("patches 16×16, linear", 1, 768, "in 16", 590_592),
+        ("class token, positions", 1, 768, "same", 152_064),
+        (ATTENTION, 12, 768, "same", 85_054_464),
+        ("layer norm", 1, 768, "same", 1_536),
+    ),
+    "mobilenet_v1": (
+        ("convolution 3×3, stride 2, batch norm, ReLU", 1, 32, "halved", 928),
+        ("depthwise separable convolution", 1, 64, "same", 2_528),
+        ("depthwise separable convolution, stride 2 in the first", 2, 128, "halved", 27_200),
+        ("depthwise separable convolution, stride 2 in the first", 2, 256, "halved", 103_552),
+        ("depthwise separable convolution, stride 2 in the first", 6, 512, "halved", 1_478_912),
+        ("depthwise separable convolution, stride 2 in the first", 2, 1024, "halved", 1_593_856),
+    ),
+    "xception": (
+        ("convolution 3×3, stride 2, unpadded, batch norm, ReLU", 1, 32, "unpadded, halved", 928),
+        ("convolution 3×3, unpadded, batch norm, ReLU", 1, 64, "unpadded", 18_560),
+        ("two separable convolutions, stride 2", 1, 128, "halved", 35_264),
+        ("two separable convolutions, stride 2", 1, 256, "halved", 136_064),
+        ("two separable convolutions, stride 2", 1, 728, "halved", 915_944),
+        ("three separable convolutions", 8, 728, "same", 12_911_808),
+        ("two separable convolutions, stride 2", 1, 1024, "halved", 2_039_584),
+        ("separable convolution, batch norm, ReLU", 1, 1536, "same", 1_585_152),
+        ("separable convolution, batch norm, ReLU", 1, 2048, "same", 3_163_648),
+    ),
 }
+STAGES |= dict.fromkeys(
+    CLIP,
+    (
+        ("patches 32×32, linear", 1, 768, "in 32", 2_359_296),
+        ("class token, positions, layer norm", 1, 768, "same", 40_704),
+        (ATTENTION, 12, 768, "same", 85_054_464),
+        ("layer norm", 1, 768, "same", 1_536),
+    ),
+)
+POOLING = {"vit_b_16": ("class token", 768, 0)} | dict.fromkeys(CLIP, ("class token, projection", 512, 393_216))
+"""What stands for global average pooling in a transformer, the features that it gives, and its weights."""
 
 
 def transfer(network: str, classes: int, size: int) -> list[Layer]:
-    """Return the layers of one of torchvision's networks and its head."""
-    side, found = max(size, PRETRAINED[network]), []
-    if side > size:
-        found.append(Layer("enlarging", 1, 3, side, 0))
+    """Return the layers of one of these networks and its head."""
+    side, found = PRETRAINED[network] if network in OF_ONE_SIZE else max(size, PRETRAINED[network]), []
+    if side != size:
+        found.append(Layer("enlarging" if side > size else "making smaller", 1, 3, side, 0))
     for what, times, channels, step, weights in STAGES[network]:
         side = STEPS[step](side)
         found.append(Layer(what, times, channels, side, weights))
-    features = found[-1].channels
+    pooling, features, weights = POOLING.get(network, ("global average pooling", found[-1].channels, 0))
     return [
         *found,
-        Layer("global average pooling", 1, features, 1, 0),
+        Layer(pooling, 1, features, 1, weights),
         Layer("batch norm", 1, features, 1, 2 * features),
         Layer("fully connected, ReLU, dropout of a half", 1, HIDDEN, 1, features * HIDDEN + HIDDEN),
         Layer("fully connected", 1, classes, 1, HIDDEN * classes + classes),

@@ -104,10 +104,13 @@ def render_study(
         if logs and len(spent_by := timings(logs)):
             write(spent_by, Path(folder, "timings.csv"), "timings")
             work["paper/timings.csv"] = Path(folder, "timings.csv")
+        absent = "without-arms" if study["arms"] else "with-arms"
         front = {"title": title_of(study)} | (
             {"author": study["paper"]["authors"]} if study["paper"]["authors"] else {}
         )
-        engine = render(source, work | {"study.json": about}, outputs, study["paper"]["engine"], front, more=more)
+        engine = render(
+            source, work | {"study.json": about}, outputs, study["paper"]["engine"], front, more=more, left_out=absent
+        )
     spent = time.monotonic() - started
     print(f"paper: {', '.join(map(str, outputs.values()))} by {engine} in {spent:.1f} s", file=sys.stderr, flush=True)
     return engine

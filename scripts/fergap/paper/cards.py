@@ -6,16 +6,19 @@ import textwrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fergap.paper import methods, reading, reading_sensitivity
+from fergap.paper import dataset, methods, reading, reading_arms, reading_sensitivity
 from fergap.paper.cells import find, told
+from fergap.paper.figures_arms import SIDE_BY_SIDE, draw_arms, panels_of
 from fergap.paper.figures_gaps import forest, forest_lines
-from fergap.paper.markdown import sentence
+from fergap.paper.markdown import listing, sentence
 from fergap.paper.numbers import count, level, percent, points
+from fergap.paper.planting import all_drawn
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.style import CM, FAINT, INK, sheet
 from fergap.paper.tables import TABLES
 
 MOST_LINES = 12  # of the forest plot on the summary card
+TALLEST = 0.42  # share of the card's height that the figure of all arms may take
 MARK = re.compile(r'\[((?:\\.|[^\[\]\\])*)\]\{title="[^"]*"\}')
 
 
@@ -26,36 +29,73 @@ def plain(text: str) -> str:
 
 
 def sentences(results: Results) -> list[str]:
-    """Return the verdicts' sentences on plain attributes: of the arms shown in detail, then of the contrasts."""
-    rows = results.verdicts()
+    """Return the verdicts on plain attributes: of the first arm told in full, then of the contrasts.
+
+    Of many arms, one sentence for each gap on all of its contrasts, without contrasts on all arms.
+    """
+    detail, rows = results.detail(), results.verdicts()
     rows = rows[rows["attribute"].isin(results.plain)]
-    own = rows[rows["contrast"].isna() & rows["arm"].isin(results.headline[:1])]
-    shown = pd.concat([own, rows[rows["contrast"].notna()]])["sentence"]
-    return [plain(sentence(told(s))) for s in shown]
+    own = rows[rows["contrast"].isna() & rows["arm"].isin(detail.headline[:1])]
+    if detail is results:
+        shown = pd.concat([own, rows[rows["contrast"].notna()]])["sentence"]
+        return [plain(sentence(told(s))) for s in shown]
+    others = reading_arms.changes_of_arms(results) or reading_arms.verdicts_of_arms(results)
+    return [*(plain(sentence(told(s))) for s in own["sentence"]), *map(plain, others)]
+
+
+def draw_gaps(figure: Figure, results: Results, top: float) -> tuple[float, str]:
+    """Draw the gaps of the arms told in full, or accuracy and gaps of many arms, below ``top``.
+
+    Returns
+    -------
+    bottom : float
+        Where the axes end, as a share of the figure's height.
+    note : str
+        What did not fit, in words; empty where everything did.
+    """
+    if results.detail() is not results:
+        found = panels_of(results)
+        panels, arms = found[:SIDE_BY_SIDE], len(results.arms)
+        height, width = min(TALLEST, 0.03 + 0.017 * arms), 0.7 / len(panels)
+        grid = [
+            figure.add_axes((0.24 + i * (width + 0.01), top - height, width - 0.03, height)) for i in range(len(panels))
+        ]
+        draw_arms(grid, results, panels, len(panels))
+        grid[0].tick_params(axis="y", labelsize=min(7.5, 7.5 * TALLEST / (0.017 * arms)))
+        left = len(found) - len(panels)
+        return top - height, f"{count(left)} more gaps are in the paper." if left else ""
+    lines = [line for line in forest_lines(results)[0] if line[0] in results.plain and line[3] in results.headline]
+    left, lines = len(lines) - MOST_LINES, lines[:MOST_LINES]
+    blocks = len({line[:3] for line in lines})
+    height = min(0.34, 0.05 + 0.024 * (len(lines) + (blocks if len(lines) > blocks else 0)))
+    forest(figure.add_axes((0.25, top - height, 0.38, height)), results, lines)
+    return top - height, f"{count(left)} more are in the paper." if left > 0 else ""
 
 
 def summary_card(results: Results) -> Figure:
     """Draw the study on one page: what was asked, the gaps, the verdicts and their limits."""
     study = results.study
-    row = find(results.accuracy(), arm=results.headline[0], attribute=WHOLE)
-    lines = forest_lines(results)[0]
-    lines = [line for line in lines if line[0] in results.plain and line[3] in results.headline][:MOST_LINES]
+    if not study["arms"]:
+        return data_card(results)
+    first = results.detail().headline[0]
+    row = find(results.accuracy(), arm=first, attribute=WHOLE)
+    by = " and ".join(results.plain)
+    by += f" under {count(len(results.arms))} arms" if results.detail() is not results else ""
     asked = (
         f"{count(row.n) if row else 'No'} faces, {count(len(results.classes))} classes; gaps in accuracy by "
-        f"{' and '.join(results.plain)}, margin ±{points(study['audit']['margin'], signed=False)} points declared "
+        f"{by}, margin ±{points(study['audit']['margin'], signed=False)} points declared "
         f"before the run, intervals at {level(study['audit']['confidence'])}."
     )
     if row is not None and pd.notna(row.estimate):
-        asked += f" {results.headline[0]}: {percent(row.estimate)} right out of fold."
-    limits = [plain(text) for text in methods.limitations(study, "", [], results)][:3]
+        asked += f" {first}: {percent(row.estimate)} right out of fold."
+    limits = [plain(text) for text in methods.limitations(study, "", [], results.detail())][:3]
     with sheet():
         figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
         figure.text(0.08, 0.955, methods.title_of(study), fontsize=15, fontweight="bold", va="top")
         figure.text(0.08, 0.92, textwrap.fill(asked, 100), fontsize=9, va="top", color=FAINT, linespacing=1.5)
-        blocks = len({line[:3] for line in lines})
-        height = min(0.34, 0.05 + 0.024 * (len(lines) + (blocks if len(lines) > blocks else 0)))
-        forest(figure.add_axes((0.25, 0.845 - height, 0.38, height)), results, lines)
-        y = 0.845 - height - 0.075
+        bottom, note = draw_gaps(figure, results, 0.845)
+        figure.text(0.08, bottom - 0.05, note, fontsize=7.5, color=FAINT)
+        y = bottom - 0.075
         for head, texts in (("What was found", sentences(results)), ("What to keep in mind", limits)):
             figure.text(0.08, y, head, fontsize=11, fontweight="bold", va="top")
             y -= 0.025
@@ -67,6 +107,28 @@ def summary_card(results: Results) -> Figure:
                 figure.text(0.095, y, "\n".join(wrapped), fontsize=9, va="top", linespacing=1.4, color=INK)
                 y -= 0.0145 * len(wrapped) + 0.006
             y -= 0.012
+        figure.text(0.08, 0.03, f"Study {study['study']}, seed {study['seed']}.", fontsize=7.5, color=FAINT)
+    return figure
+
+
+def data_card(results: Results) -> Figure:
+    """Draw a study without arms on one page: what was asked of the data, what was found, and its limits."""
+    study, values = results.study, {"class count": count(len(results.classes)), "attributes": listing(results.plain)}
+    shares = results.table("dataset_shares")
+    values["faces"] = count(shares.loc[shares["attribute"] == WHOLE, "n"].max())
+    said = plain(dataset.found(results)).replace("\N{NO-BREAK SPACE}", " ")
+    texts = [plain(methods.question(study, values)), *re.split(r"(?<=\.) (?=[A-Z])", said)]
+    texts += [plain(text) for text in methods.limitations(study, "", [], results)]
+    with sheet():
+        figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
+        figure.text(0.08, 0.955, methods.title_of(study), fontsize=15, fontweight="bold", va="top")
+        y = 0.92
+        for text in texts:
+            wrapped = textwrap.wrap(text, 104)
+            if y - 0.0145 * len(wrapped) < 0.05:
+                break
+            figure.text(0.08, y, "\n".join(wrapped), fontsize=9, va="top", linespacing=1.4, color=INK)
+            y -= 0.0145 * len(wrapped) + 0.01
         figure.text(0.08, 0.03, f"Study {study['study']}, seed {study['seed']}.", fontsize=7.5, color=FAINT)
     return figure
 
@@ -84,15 +146,17 @@ def bullets(texts: list[str]) -> str:
 def model_card(results: Results) -> str:
     """Return the model card (Mitchell and others 2019) of the study's arms."""
     study, trained = results.study, results.has("history")
+    if not study["arms"]:
+        return sections(f"Model card: {methods.title_of(study)}", {"Model details": "There is no model in this study."})
     details = [plain(methods.networks(study, results.arms)) if trained else "The predictions of every arm were given."]
     if trained:
         details += [plain(methods.spread(results)), plain(methods.protocol(study))]
     fairness = [
-        plain(reading_sensitivity.fairness(results, a))
+        plain(reading_sensitivity.fairness(results.detail(), a))
         for a in results.plain
         if (results.table("fairness")["attribute"] == a).any()
     ]
-    limits = [plain(text) for text in methods.limitations(study, "", [], results)]
+    limits = [plain(text) for text in methods.limitations(study, "", [], results.detail())]
     return sections(
         f"Model card: {methods.title_of(study)}",
         {
@@ -106,7 +170,7 @@ def model_card(results: Results) -> str:
             f"{points(study['audit']['margin'], signed=False)} points.",
             "Evaluation data": plain(methods.source(study)) + "\n\n" + plain(TABLES["accuracy"](results)),
             "Training data": "The training part of each fold; see the data sheet." if trained else "Not known here.",
-            "Quantitative analyses": bullets(sentences(results)) + "\n\n" + plain(TABLES["groups"](results)),
+            "Quantitative analyses": bullets(sentences(results)) + "\n\n" + plain(TABLES["groups"](results.detail())),
             "Ethical considerations": "Gender and age are attributes that others assigned to a face, not what a person "
             "says of themselves. " + " ".join(fairness),
             "Caveats and recommendations": bullets(limits),
@@ -117,7 +181,7 @@ def model_card(results: Results) -> str:
 def data_sheet(results: Results) -> str:
     """Return the data sheet (Gebru and others 2021) of the faces that were audited."""
     study = results.study
-    drawn, tables = study["faces"]["source"] == "drawn", []
+    drawn, tables = all_drawn(study), []
     for make, table in (("steps", "faces"), ("labels", "labels"), ("duplicates", "faces")):
         if results.has(table):
             tables.append(plain(TABLES[make](results)))
@@ -125,13 +189,15 @@ def data_sheet(results: Results) -> str:
     return sections(
         f"Data sheet: {methods.title_of(study)}",
         {
-            "Motivation": "To measure accuracy gaps of facial-expression classifiers between groups of people.",
+            "Motivation": "To measure accuracy gaps of facial-expression classifiers between groups of people."
+            if study["arms"]
+            else "To measure how far classes and groups of people depend on each other in a data set.",
             "Composition": plain(methods.source(study)) + "\n\n" + "\n\n".join(tables),
             "Collection process": plain(methods.people(study)) + "\n\n" + plain(TABLES["annotators"](results)),
             "Preprocessing, cleaning, labelling": (plain(TABLES["dropped"](results)) if results.has("dropped") else "")
             + "\n\n"
             + ambiguity,
-            "Uses": plain(reading.adjusted(results)),
+            "Uses": plain(reading.adjusted(results.detail()) if study["arms"] else dataset.found(results)),
             "Distribution": "The faces are drawn and may be passed on."
             if drawn
             else "The faces are not part of the results; who has them decides about their use.",

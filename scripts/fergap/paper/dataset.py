@@ -1,5 +1,7 @@
 """The data set's own bias in the paper: a table of measures, and what they say."""
 
+from fergap.paper.cells import heading
+from fergap.paper.figures_shares import blocks, lines_of
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent
 from fergap.paper.reading import alpha, related
@@ -46,6 +48,31 @@ def dataset_bias(results: Results) -> str:
     return pipe(columns, cells, "lrrrrrr")
 
 
+def together(results: Results) -> str:
+    """Say which attributes depend on one another, of those that the study has."""
+    shown, other = [], []
+    for (attribute, beside), rows in measured(results).items():
+        row = rows["cramers_v"]
+        if beside == "label" or missing(row.p_adjusted):
+            continue
+        both = f"{name(attribute)} and {name(beside)}"
+        size = results.cite(fixed(row.estimate, 2), "dataset_bias", row, "estimate")
+        around = f"{fixed(row.ci_low, 2)} to {fixed(row.ci_high, 2)}"
+        p = f"p {results.cite(related(row.p_adjusted), 'dataset_bias', row, 'p_adjusted')}"
+        (shown if row.p_adjusted < alpha(results) else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
+    said = []
+    if shown:
+        said.append(f"On one another depend {'; '.join(shown)}.")
+    if other:
+        said.append(f"That they depend on one another is not shown for {'; '.join(other)}.")
+    return " ".join(said)
+
+
+def found(results: Results) -> str:
+    """Say of classes and attributes which depend on which."""
+    return " ".join(filter(None, [classes_and_groups(results), together(results)]))
+
+
 def classes_and_groups(results: Results) -> str:
     """Say for each attribute whether the classes depend on it, and by how much."""
     said = []
@@ -67,3 +94,21 @@ def classes_and_groups(results: Results) -> str:
         else:
             said.append(f"That the classes depend on {name(attribute)} is not shown ({size}; {chance}; {p}).")
     return " ".join(said)
+
+
+CROSSED = {1: "each attribute", 2: "every two attributes crossed", 3: "every three attributes crossed"}
+
+
+def heat_map_caption(results: Results, depth: int) -> str:
+    """Return a heat map's caption: what stands in its cells, and which groups are left out."""
+    made, ci = blocks(results, depth), heading(results)
+    inside = {
+        1: "faces",
+        2: f"faces and, in percent, the {ci} of their share of the group",
+        3: f"faces, their share of the group and its {ci} in percent",
+    }[lines_of(made)]
+    left = " Smaller groups are left to `audit/dataset_shares.csv`." if any(b.left_out for b in made) else ""
+    return (
+        f"Classes by the groups of {CROSSED[depth]}. In the cells: {inside}; in bold where the {ci} of the share "
+        f"leaves out the class's share of all faces.{left}"
+    )

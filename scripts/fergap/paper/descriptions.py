@@ -1,12 +1,19 @@
 """Alternative text: what each figure shows, in words, from the tables that the figure is drawn from."""
 
+import numpy as np
 import pandas as pd
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
 from fergap.paper.correction import description as corrected_gaps
+from fergap.paper.drawing import label
+from fergap.paper.figures_arms import changed, panels_of, rows_of
 from fergap.paper.figures_data import class_shares
-from fergap.paper.numbers import MINUS, count, percent, points, with_interval
+from fergap.paper.figures_model_bias import shown_blocks
+from fergap.paper.figures_shares import blocks, told_z
+from fergap.paper.model_bias import scores
+from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
@@ -29,6 +36,36 @@ def classes_by_group(results: Results) -> str:
             )
             parts.append(f"{group}: {inside}")
     return "Bar charts of the classes within each group, in faces. " + "; ".join(parts) + "."
+
+
+def shares(results: Results, depth: int) -> str:
+    """Describe the heat maps of classes by ``depth`` attributes: in each group the class that it has most too often."""
+    parts = []
+    for block in blocks(results, depth):
+        for group, n, z in zip(block.groups, block.n, told_z(block), strict=True):
+            if np.isnan(z).all():
+                parts.append(f"{label(group)}, {faces(n)} faces")
+                continue
+            most, least = (results.classes[int(f(z))] for f in (np.nanargmax, np.nanargmin))
+            parts.append(
+                f"{label(group)}, {faces(n)} faces: {most} {fixed(np.nanmax(z), 2)}, {least} {fixed(np.nanmin(z), 2)}"
+            )
+    return f"Heat maps of classes by group; the highest and the lowest of Ducher's Z in each. {'; '.join(parts)}."
+
+
+def shares_by_one(results: Results) -> str:
+    """Describe the heat maps of classes by one attribute."""
+    return shares(results, 1)
+
+
+def shares_by_two(results: Results) -> str:
+    """Describe the heat maps of classes by two attributes."""
+    return shares(results, 2)
+
+
+def shares_by_three(results: Results) -> str:
+    """Describe the heat maps of classes by three attributes."""
+    return shares(results, 3)
 
 
 def confusion_matrices(results: Results) -> str:
@@ -127,8 +164,10 @@ def fold_gaps(results: Results) -> str:
 
 def montage(results: Results) -> str:
     """Describe the montage by its rows."""
-    kind = "Drawn faces" if results.study["faces"]["source"] == "drawn" else "Faces"
-    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}."
+    kind = "Drawn faces" if all_drawn(results.study) else "Faces"
+    sources = list(given_sources(results.study))
+    blocks = f"; blocks of columns from left to right: {', '.join(sources)}" if len(sources) > 1 else ""
+    return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}{blocks}."
 
 
 def gap_changes(results: Results) -> str:
@@ -145,6 +184,29 @@ def gap_changes(results: Results) -> str:
         gap = f"{points(r.gap_before)} before, {points(r.gap_after)} after"
         parts.append(f"{r.group} {MINUS} {r.reference}, {r.contrast}: {gap}; change of {moved}")
     return "Gaps before and after, and the change of each group, in percentage points. " + "; ".join(parts) + "."
+
+
+def arms(results: Results) -> str:
+    """Describe the accuracy and every gap of every arm."""
+    parts = []
+    for panel in panels_of(results):
+        rows, moved = rows_of(results, panel), changed(results, panel)
+        shown = [
+            f"{arm} {percent(row.estimate) if panel is None else points(row.estimate)}" + " (changed)" * (arm in moved)
+            for arm, row in rows.items()
+        ]
+        parts.append(f"{'accuracy' if panel is None else f'{panel[1]} {MINUS} {panel[2]}'}: {', '.join(shown)}")
+    return "Accuracy in percent and gaps in percentage points, one row of each arm. " + "; ".join(parts) + "."
+
+
+def model_bias(results: Results) -> str:
+    """Describe each arm's scores and what a group-blind model would score."""
+    rows, parts = scores(results), []
+    for row in rows[rows["attribute"].isin(shown_blocks(results)) & rows["estimate"].notna()].itertuples():
+        of = "all attributes" if row.attribute == WHOLE else row.attribute
+        found, blind = (points(x, signed=False) for x in (row.estimate, row.expected))
+        parts.append(f"{row.arm} by {of}, {row.form}: {found} against {blind}")
+    return "Bias scores in percent, each against that of a group-blind model. " + "; ".join(parts) + "."
 
 
 def tradeoff(results: Results) -> str:
@@ -199,10 +261,31 @@ def calibration(results: Results) -> str:
     return "Coverage of the primary intervals in every scenario, lowest and highest: " + "; ".join(parts) + "."
 
 
+def recognition(results: Results) -> str:
+    """Describe how many faces of each source are named rightly."""
+    rows = results.table("source_recognition")
+    rows = rows[(rows["metric"] == "share") & (rows["true"] == rows["predicted"])]
+    parts = [f"{r.true} by {r.arm}: {percent(r.estimate)} of {count(r.n)}" for r in rows.itertuples()]
+    return f"What the faces of each source are taken for; named rightly: {'; '.join(parts)}."
+
+
+def unseen(results: Results) -> str:
+    """Describe the accuracy on each source by networks that saw it and by others."""
+    rows = results.table("unseen_sources")
+    rows = rows[(rows["attribute"] == WHOLE) & rows["estimate"].notna()]
+    parts = [
+        f"{'all sources' if r.source == WHOLE else r.source}, {r.arm}: {percent(r.accuracy_seen)} to "
+        f"{percent(r.accuracy_unseen)}"
+        for r in rows.itertuples()
+    ]
+    return f"Accuracy on each source by networks that saw it, and by others that never did. {'; '.join(parts)}."
+
+
 DESCRIPTIONS = {
     f.__name__: f
     for f in (
         *(classes_by_group, confusion_matrices, learning_curves, gap_forest, class_gaps, fold_gaps, optimism, changes),
-        *(montage, gap_changes, tradeoff, label_noise, sensitivity, calibration),
+        *(shares_by_one, shares_by_two, shares_by_three),
+        *(montage, gap_changes, arms, tradeoff, model_bias, label_noise, sensitivity, calibration, recognition, unseen),
     )
 } | {"correction": corrected_gaps}

@@ -9,15 +9,26 @@ import yaml
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
-from fergap.paper import correction, dataset, human, methods, raters, reading_networks, reading_sensitivity
+from fergap.paper import (
+    correction,
+    dataset,
+    human,
+    methods,
+    model_bias,
+    raters,
+    reading_arms,
+    reading_networks,
+    reading_sensitivity,
+)
 from fergap.paper.cells import find, pair, reason, told, whole_name
 from fergap.paper.descriptions import DESCRIPTIONS
+from fergap.paper.figures import COMPARING
 from fergap.paper.layers import layers
 from fergap.paper.markdown import bullets, listing, plain_rows, prose, sentence
 from fergap.paper.numbers import count, interval, level, percent, points
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.sources import CONFIGURATION, Shown
-from fergap.paper.tables import TABLES
+from fergap.paper.tables import OF_ALL_ARMS, TABLES
 from fergap.paper.tables_gaps import much_smaller
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
@@ -26,8 +37,24 @@ from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
 
 
+class OneLine(dict):
+    """A mapping that YAML writes on one line: in blocks, the entries of many arms take pages."""
+
+
+class Writer(yaml.SafeDumper):
+    """Writes YAML with :class:`OneLine`."""
+
+
+Writer.add_representer(
+    OneLine, lambda writer, entry: writer.represent_mapping("tag:yaml.org,2002:map", entry.items(), flow_style=True)
+)
+
+
 class Document:
     """One study's paper.
+
+    ``results`` are those of the arms that are told in full, ``whole`` those of all arms; a table that compares arms is
+    made of the whole, every other of ``results``.
 
     Parameters
     ----------
@@ -37,8 +64,9 @@ class Document:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self.results = Results(folder)
-        self.study = self.results.study
+        self.whole = Results(folder)
+        self.results = self.whole.detail()
+        self.study = self.whole.study
         self.printed: dict[str, str] = {}
 
     @cached_property
@@ -62,13 +90,13 @@ class Document:
 
     def table(self, make: str, label: str, caption: str, *args: object) -> None:
         """Print table ``make`` of ``TABLES`` as a float with a caption."""
-        text = TABLES[make](self.results, *args)
+        text = TABLES[make](self.whole if make in OF_ALL_ARMS else self.results, *args)
         self.printed[label.removeprefix("tbl-")] = text
         self.write(f"::: {{#{label}}}\n\n{text}\n\n{caption}\n\n:::")
 
     def figure(self, name: str, label: str, caption: str) -> None:
         """Print a figure as a float with its caption and an alternative text made from its data."""
-        alt = DESCRIPTIONS[name](self.results).replace('"', "'").replace("\\", "/")
+        alt = DESCRIPTIONS[name](self.whole if name in COMPARING else self.results).replace('"', "'").replace("\\", "/")
         self.write(f'![{caption}](figures/{name}.svg){{#{label} fig-alt="{alt}"}}')
 
     # values in a sentence
@@ -84,7 +112,11 @@ class Document:
         study, audit, folds = self.study, self.study["audit"], self.study["folds"]
         accuracy = self.results.accuracy()
         tested = accuracy.loc[accuracy["attribute"] == WHOLE, "n"]
-        metrics, confusion = "audit/group_metrics.csv", "audit/confusion.csv"
+        metrics, confusion, column = "audit/group_metrics.csv", "audit/confusion.csv", "true"
+        if not study["arms"]:
+            metrics, confusion, column = "audit/dataset_shares.csv", "audit/dataset_shares.csv", "label"
+            shares = self.results.table("dataset_shares")
+            tested = shares.loc[shares["attribute"] == WHOLE, "n"]
 
         def set_by(key: str) -> tuple:
             return CONFIGURATION, (), key
@@ -92,10 +124,10 @@ class Document:
         return {
             "study": (study["study"], set_by("study")),
             "faces": (count(tested.max()) if len(tested) else "no", (metrics, tuple(tested.index[:1]), "n")),
-            "classes": (listing(self.results.classes), (confusion, (), "true")),
-            "class count": (methods.small(len(self.results.classes)), (confusion, (), "true")),
+            "classes": (listing(self.results.classes), (confusion, (), column)),
+            "class count": (methods.small(len(self.results.classes)), (confusion, (), column)),
             "checks": (count(len(self.results.table("checks"))), ("audit/checks.csv", (), "check")),
-            "arms": (listing(self.results.arms), set_by("arms")),
+            "arms": (listing(self.whole.arms), set_by("arms")),
             "attributes": (
                 listing([a.replace("*", " × ") for a in self.results.attributes]),
                 set_by("audit.attributes"),
@@ -149,8 +181,13 @@ class Document:
         return [self.results.cite(sentence(told(r.sentence)), "verdicts", r, "sentence") for r in rows.itertuples()]
 
     def abstract(self) -> str:
-        """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided."""
-        results, first = self.results, self.results.arms[0]
+        """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided.
+
+        Of many arms it tells the gaps before, and in one sentence for each gap its change in every contrast.
+        """
+        if not self.study["arms"]:
+            return "\n\n".join([methods.question(self.study, self.values), dataset.found(self.results)])
+        results, whole, first = self.results, self.whole, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
         row = find(results.accuracy(), arm=first, attribute=WHOLE)
@@ -162,35 +199,48 @@ class Document:
                 f"Out of fold, {prose(first)} recognised {accuracy} of {count(row.n)} faces "
                 f"({self.values['confidence']} CI {around})."
             )
-        said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
-        more = len(results.verdicts()) - len(said)
+        verdicts = whole.verdicts()
+        told = verdicts["attribute"].isin(whole.plain) & (verdicts["contrast"].notna() | (verdicts["arm"] == first))
+        if not self.abridged():
+            said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
+            told |= verdicts["attribute"].isin(whole.plain) & (not results.contrasts)
+        elif whole.contrasts:
+            said = self.sentences([first]) + reading_arms.changes_of_arms(whole)
+        else:
+            said = reading_arms.verdicts_of_arms(whole)
+            told |= verdicts["attribute"].isin(whole.plain)
+        more = int((~told).sum())
         rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
-        placebo = reading_networks.placebo_summary(results)
+        placebo = reading_networks.placebo_summary(whole)
         choice = reading_sensitivity.choices_summary(results)
         rest = " ".join(filter(None, [placebo, choice, rest]))
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
         """Say about which gaps the audit cannot decide, each with the smallest margin that it can certify."""
-        rows = self.results.verdicts()
+        rows = self.whole.verdicts()
         rows = rows[rows["contrast"].isna() & (rows["verdict"] == "undecided")]
+        told = rows["arm"].isin(self.results.arms)
+        left = int((~told).sum())
+        rows = rows[told]
         plain = rows["attribute"].isin(self.results.plain)
         named = "; ".join(
             f"{pair(r)} under {prose(r.arm)} ({points(r.smallest_margin, signed=False)})"
             for r in rows[plain].itertuples(index=False)
         )
         combined = int((~plain).sum())
-        others = f"{methods.small(combined)} gap{'s' if combined > 1 else ''} between combinations of groups"
+        counted = [(combined, "between combinations of groups"), (left, "under other arms")]
+        others = listing([f"{methods.small(n)} gap{'s' if n > 1 else ''} {where}" for n, where in counted if n])
         if not named:
-            return f"Undecided remain{'s' if combined == 1 else ''} {others}." if combined else ""
+            return f"Undecided remain{'s' if combined + left == 1 else ''} {others}." if others else ""
         said = f"Undecided remain these gaps, with the smallest margin in points that the data certify: {named}"
-        return f"{said}; and {others}." if combined else f"{said}."
+        return f"{said}; and {others}." if others else f"{said}."
 
     def not_estimable(self) -> list[str]:
         """Return the groups that could not be estimated and why, and how many finer estimates could not."""
         found, finer = [], 0
         for table in ("group_metrics", "gaps", "changes", "gap_changes"):
-            rows = self.results.table(table)
+            rows = self.whole.table(table)
             for row in rows[rows["status"] != "ok"].rename(columns={"class": "label"}).itertuples(index=False):
                 if row.status.startswith("not estimable") and pd.isna(getattr(row, "label", None)):
                     found.append(f"{whole_name(row.attribute, row.group)} ({reason(row.status)})")
@@ -227,7 +277,7 @@ class Document:
 
     def ranked(self) -> list[tuple[int, str]]:
         """Return (position, names) of the families of more than two trained arms on the same faces."""
-        table, trained = self.results.table("ranking"), set(self.results.table("runs")["arm"])
+        table, trained = self.whole.table("ranking"), set(self.whole.table("runs")["arm"])
         families = [
             arms
             for arms, rows in table.groupby("arms", sort=False)
@@ -237,11 +287,19 @@ class Document:
 
     def interventions_compared(self) -> bool:
         """Whether there are arms enough on the same faces for a comparison beyond contrasts of two."""
-        return compared_arms(self.results)["arm"].nunique() >= FEWEST_ARMS
+        return compared_arms(self.whole)["arm"].nunique() >= FEWEST_ARMS
+
+    def abridged(self) -> bool:
+        """Whether some arms are only compared, and not told in full."""
+        return self.results is not self.whole
+
+    def ranked_by_bias(self) -> list[tuple[int, str]]:
+        """Return (position, names) of the families of arms that are ranked by their bias."""
+        return list(enumerate(model_bias.families(self.whole), 1))
 
     def left_to_ranking(self, arms: str) -> bool:
         """Whether a family of arms appears in its ranking alone."""
-        return bool(self.results.ranked_alone.intersection(arms.split(", ")))
+        return bool(self.whole.ranked_alone.intersection(arms.split(", ")))
 
     def clustered(self) -> bool:
         """Whether intervals with sets of faces as the unit differ enough to be shown."""
@@ -251,9 +309,9 @@ class Document:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
 
-    def classes_and_groups(self) -> str:
-        """Whether and how far the classes depend on each attribute."""
-        return dataset.classes_and_groups(self.results)
+    def data_depends(self) -> str:
+        """Whether and how far classes and attributes depend on one another."""
+        return dataset.found(self.results)
 
     def raters_agree(self) -> str:
         """How far those agree who said who is in the pictures."""
@@ -354,7 +412,11 @@ class Document:
             used["training"] = training | {"recipes": {training["recipe"]: training["recipes"][training["recipe"]]}}
         else:
             used = {k: v for k, v in used.items() if k not in ("folds", "training")}
-        return yaml.safe_dump(used, sort_keys=False, allow_unicode=True, width=72, default_flow_style=None).strip()
+        used["arms"] = [OneLine(arm) for arm in used["arms"]]
+        used["audit"] = used["audit"] | {"contrasts": [OneLine(c) for c in used["audit"].get("contrasts") or []]}
+        return yaml.dump(
+            used, Dumper=Writer, sort_keys=False, allow_unicode=True, width=72, default_flow_style=None
+        ).strip()
 
     def limitations(self) -> str:
         """Return the limitations that follow from the run itself, as a list."""

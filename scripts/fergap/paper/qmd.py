@@ -8,6 +8,7 @@ import yaml
 from fergap.errors import UserError
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(.*)$")
+HEADING = re.compile(r"^(#+) .*?(?:\{([^}]*)\})?\s*$")
 OPTION = re.compile(r"^#\|(.*)$")
 INLINE = re.compile(r"(?<!`)`\{(\w+)\}\s+([^`]+?)\s*`(?!`)")
 SHORTCODE = re.compile(r"\{\{<")
@@ -55,6 +56,27 @@ class Document:
 
     front: dict
     parts: list[Text | Cell]
+
+
+def without(text: str, mark: str) -> str:
+    """Return a document without the sections whose heading has the class ``mark``, such as ``{#sec-a .mark}``.
+
+    A section ends at the next heading of its level or of a higher one. Lines that go leave empty ones, so that every
+    other stays in its place.
+    """
+    kept, fence, deep = [], "", 0
+    for line in text.splitlines():
+        if found := FENCE.match(line):
+            if not fence:
+                fence = found[1]
+            elif found[1].startswith(fence) and not found[2]:
+                fence = ""
+        elif not fence and (heading := HEADING.match(line)):
+            level = len(heading[1])
+            if not deep or level <= deep:
+                deep = level if f".{mark}" in (heading[2] or "").split() else 0
+        kept.append("" if deep else line)
+    return "\n".join(kept) + "\n"
 
 
 def mapping(text: str, where: str) -> dict:

@@ -50,14 +50,33 @@ def agreement(results: Results) -> str:
 
 
 def raters_agree(results: Results) -> str:
-    """Say how far the raters agree on each attribute."""
+    """Say how far the raters agree on each attribute, how often they differ, who decided, and what prompted them."""
     parts = []
     for row in measured(results).itertuples():
         if row.metric == "krippendorffs_alpha" and not missing(row.estimate):
             alpha = results.cite(coefficient(row), "agreement", row, "estimate")
             parts.append(f"α {alpha} on {prose(row.attribute)} ({count(row.n)} faces)")
-    return (
-        f"Beyond chance the raters agree by {some(parts)}, where one would be always and zero by chance."
-        if parts
-        else ""
-    )
+    told = [f"Beyond chance the raters agree by {some(parts)}, where one would be always and zero by chance."]
+    return " ".join([*(told if parts else []), *disputes(results)])
+
+
+def shares(results: Results, metric: str) -> list[tuple[object, str]]:
+    """Return the rows of a metric that are above zero, each with its share as cited text."""
+    table = results.table("agreement")
+    rows = table[(table["metric"] == metric) & (table["estimate"] > 0)].itertuples()
+    return [(row, results.cite(percent(row.estimate), "agreement", row, "estimate")) for row in rows]
+
+
+def disputes(results: Results) -> list[str]:
+    """Return sentences on faces whose answers differ, on adjudication, and on answers given beside a suggestion."""
+    told = []
+    if found := shares(results, "answers_differ"):
+        parts = [f"{share} of {count(row.n)} faces on {prose(row.attribute)}" for row, share in found]
+        told.append(f"Answers differ on {some(parts)}.")
+    if found := shares(results, "adjudicated"):
+        parts = [f"{share} of {count(row.n)} on {prose(row.attribute)}" for row, share in found]
+        told.append(f"Of these, {some(parts)} were decided in a second round; its answers count.")
+    if found := shares(results, "suggestion_shown"):
+        parts = [f"{share} of the answers on {prose(row.attribute)}" for row, share in found]
+        told.append(f"{some(parts)} were given with the study's guess in view, which draws them towards it.")
+    return told

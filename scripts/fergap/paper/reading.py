@@ -102,6 +102,25 @@ def class_gaps(results: Results) -> str:
     return f"Of {total} {noun} within single classes, {number}: {some(parts)}."
 
 
+def class_changes(results: Results) -> str:
+    """Say within which classes a gap is shown to have changed, after the correction for many tests."""
+    table = results.table("gap_changes")
+    rows = table[(table["metric"] == "recall") & table["class"].notna() & table["attribute"].isin(results.plain)]
+    tested = rows[rows["p_adjusted"].notna()]
+    if not len(tested):
+        return "No change within a class could be tested."
+    total = results.cite(was(len(tested), "change", "changes"), "gap_changes", tested.index, "p_adjusted")
+    parts = []
+    for row in tested[tested["p_adjusted"] < alpha(results)].rename(columns={"class": "label"}).itertuples():
+        text = with_interval(row.estimate, row.ci_low, row.ci_high)
+        marked = results.cite(prose(text), "gap_changes", row, "estimate, ci_low, ci_high")
+        parts.append(f"{name(row.label)} ({pair(row)}, {prose(row.contrast)}, {marked})")
+    if not parts:
+        return f"Of {total} within single classes, none is shown."
+    shown = "is shown" if len(parts) == 1 else "are shown"
+    return f"Of {total} within single classes, {count(len(parts))} {shown}: {some(parts)}."
+
+
 def models(results: Results) -> str:
     """Say each group's effect with the rest held fixed, which interactions are shown, and where answers separate."""
     table, parts = results.table("models"), []

@@ -70,12 +70,17 @@ def placebo_summary(results: Results) -> str:
     rows = table[table["attribute"].isin(results.plain) & (table["status"] == "ok")]
     if not len(rows):
         return ""
-    shown = rows["verdict"] == "beyond the placebo"
-    parts = [
-        f"{words} for {some([pair(row) for row in own.itertuples()])}"
-        for words, own in (("is shown", rows[shown]), ("is not shown", rows[~shown]))
-        if len(own)
-    ]
+    shown, several = rows["verdict"] == "beyond the placebo", rows["contrast"].nunique() > 1
+
+    if several:
+        found = [f"{pair(row)} under {prose(row.after)}" for row in rows[shown].itertuples()]
+        parts = [f"is shown for {some(found) if found else 'none'} of {count(len(rows))} changes"]
+    else:
+        parts = [
+            f"{words} for {some([pair(row) for row in own.itertuples()])}"
+            for words, own in (("is shown", rows[shown]), ("is not shown", rows[~shown]))
+            if len(own)
+        ]
     marked = results.cite(" and ".join(parts), "beyond_placebo", rows.index, "verdict")
     return f"A change beyond that of a placebo, the retrain without the intervention, {marked}."
 

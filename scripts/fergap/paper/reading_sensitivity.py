@@ -42,15 +42,16 @@ def fairness(results: Results, attribute: str) -> str:
 
 
 def models_compared(results: Results) -> str:
-    """Say how many faces each pair of arms disagrees on, and for more than two arms whether they differ at all."""
+    """Say how many faces pairs of the arms told in full disagree on, and for more than two arms whether any differ."""
     table, parts = results.table("models_compared"), []
     whole = find(table[table["arms"].str.split(", ").map(set(results.arms).issuperset)], test="cochran q")
     if whole is not None and not missing(whole.p_value) and len(results.arms) > 2:
         p = results.cite(related(whole.p_value), "models_compared", whole, "p_value")
         q = results.cite(fixed(whole.statistic, 1), "models_compared", whole, "statistic")
         parts.append(f"Cochran's Q over all arms is {q} (p {p}).")
-    rows = table[(table["test"] == "mcnemar mid-p") & (table["status"] == "ok") & table["first"].isin(results.arms)]
-    for row in rows.head(3).itertuples():
+    rows = table[(table["test"] == "mcnemar mid-p") & (table["status"] == "ok")]
+    told = results.in_full
+    for row in rows[rows["first"].isin(told) & rows["second"].isin(told)].head(3).itertuples():
         lost, gained = (results.cite(count(getattr(row, c)), "models_compared", row, c) for c in ("lost", "gained"))
         p = results.cite(related(row.p_adjusted), "models_compared", row, "p_adjusted")
         parts.append(

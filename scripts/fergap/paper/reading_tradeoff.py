@@ -7,14 +7,16 @@ from fergap.paper.reading import some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, lines, of_pair
 
-MOST_TOLD = 12  # sentences; beyond them arms that are indistinguishable from the baseline are left to the summary
+MOST_TOLD = 12  # sentences; of more, arms that are indistinguishable from the baseline are left to the summary
 
 
 def sentences(results: Results) -> list[str]:
-    """Return one sentence for each arm and gap, word for word from ``tradeoff``."""
+    """Return one sentence for each arm and gap, word for word from ``tradeoff``; none where the table is shorter."""
     rows = lines(results)
     if len(rows) > MOST_TOLD:
         rows = [row for row in rows if not row.indistinguishable]
+    if len(rows) > MOST_TOLD:
+        return []
     return [results.cite(sentence(told(row.sentence)), "tradeoff", row, "sentence") for row in rows]
 
 

@@ -4,9 +4,15 @@ from collections.abc import Mapping
 
 CHOSEN = {
     "optimizer": {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD, Nesterov's momentum"},
-    "schedule": {"one_cycle": "one cycle, up from 1/25 and down to 0", "cosine": "cosine, down to 0"},
+    "schedule": {
+        "one_cycle": "one cycle, up from 1/25 and down to 0",
+        "cosine": "cosine, down to 0",
+        "plateau": "reduced on a plateau",
+    },
 }
 PHRASES = {
+    "factor": "what a plateau reduces the rate to, {}",
+    "patience": "{} epochs without a lower validation loss",
     "warmup": "{} of the steps",
     "clip": "at norm {}",
     "flip": "horizontal, probability {}",
@@ -34,6 +40,10 @@ def worded(settings: Mapping) -> dict[str, str]:
     used = {key: value for key, value in settings.items() if value}
     if used.get("optimizer") != "sgd":
         used.pop("momentum", None)
+    if settings.get("schedule") == "plateau":
+        used |= {"patience": settings.get("patience", 3), "factor": settings.get("factor", 0.1)}
+    else:
+        used = {key: value for key, value in used.items() if key not in ("patience", "factor")}
     if used.get("schedule") == "constant" and "warmup" not in used:
         del used["schedule"]
     shown = {key: value if isinstance(value, str) else f"{value:g}" for key, value in used.items()}

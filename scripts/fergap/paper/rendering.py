@@ -10,7 +10,7 @@ import yaml
 from fergap.errors import UserError
 from fergap.files import whole
 from fergap.paper import checking, quarto
-from fergap.paper.qmd import Cell, mapping, parse, split_front
+from fergap.paper.qmd import Cell, mapping, parse, split_front, without
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 FORMATS = ("html", "pdf")
@@ -68,6 +68,7 @@ def render(
     metadata: dict | None = None,
     keep: str | os.PathLike | None = None,
     more: dict[str, str | os.PathLike] | None = None,
+    left_out: str = "",
 ) -> str:
     """Render a Quarto document to HTML and PDF, in a copy so that nothing lands beside it.
 
@@ -90,6 +91,8 @@ def render(
         Folder that receives the working folder after success, to look at what lies between.
     more : dict, optional
         Name in the working folder of a file or folder that the document's code writes → where it goes.
+    left_out : str
+        Class of the headings whose sections are left out (see :func:`fergap.paper.qmd.without`).
 
     Returns
     -------
@@ -110,6 +113,7 @@ def render(
         raise UserError("there is no such file", where=where)
     with_quarto, engine_name = chosen(engine)
     text = source.read_text(encoding="utf-8")
+    text = without(text, left_out) if left_out else text
     document = parse(text, where)
     with tempfile.TemporaryDirectory(prefix="fergap-paper-") as temporary:
         folder, scratch = Path(temporary, "paper"), Path(temporary, "scratch")

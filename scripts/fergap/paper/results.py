@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -14,11 +15,12 @@ FOLDERS = {
     "faces": ("dropped", "labels", "overlaps", "faces"),
     "people": ("people",),
     "paper": ("timings",),
-    "training": ("history", "composition", "runs"),
+    "training": ("history", "composition", "runs", "answers"),
     "calibration": ("calibration",),
 }
 PER_FACE = ("faces", "people")
 WHOLE = "all"  # attribute and group of rows over every face
+MOST_IN_FULL = 4  # arms that a paper tells in full unless the study names them
 
 
 def relative(name: str) -> str:
@@ -72,8 +74,36 @@ class Results:
 
     @cached_property
     def arms(self) -> list[str]:
-        """The names of the arms that the paper tells of, as configured: without those that are :attr:`ranked_alone`."""
-        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in self.ranked_alone]
+        """The names of the arms that the paper tells of, as configured: without those that are :attr:`ranked_alone`.
+
+        Nor with those that recognise the source of a face, which have a section of their own.
+        """
+        left = self.ranked_alone.difference(self.named_in_full)
+        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in left and not arm.get("label")]
+
+    @property
+    def named_in_full(self) -> list[str]:
+        """The arms that the study itself names to be told in full."""
+        return self.study.get("paper", {}).get("arms_in_full") or []
+
+    @cached_property
+    def in_full(self) -> list[str]:
+        """The arms that the paper tells in full: those that the study names, else all where they are few.
+
+        Of more, the two of the first contrast that is not with a placebo, without contrasts the first arm: a choice
+        that was made before the results.
+        """
+        if self.named_in_full:
+            return [arm for arm in self.arms if arm in self.named_in_full]
+        if len(self.arms) <= MOST_IN_FULL:
+            return self.arms
+        placebos = {arm["name"] for arm in self.study["arms"] if arm.get("placebo")}
+        pairs = [pair for pair in self.contrasts if pair[1] not in placebos] or self.contrasts
+        return [arm for arm in self.arms if arm in pairs[0]] if pairs else self.arms[:1]
+
+    def detail(self) -> "Results":
+        """Return the results as if the study had only the arms that are told in full; the same where these are all."""
+        return self if self.in_full == self.arms else Detail(self)
 
     @cached_property
     def ranked_alone(self) -> set[str]:
@@ -101,6 +131,7 @@ class Results:
     def groups(self) -> dict[str, list[str]]:
         """The groups of each attribute, the reference first, the others as the audit lists them."""
         metrics, gaps = self.table("group_metrics"), self.table("gaps")
+        metrics = metrics if len(metrics) else self.table("dataset_shares")
         first = dict(zip(gaps["attribute"], gaps["reference"], strict=True))
         found = {a: list(dict.fromkeys(metrics.loc[metrics["attribute"] == a, "group"])) for a in self.attributes}
         return {a: sorted(names, key=lambda g: g != first.get(a)) for a, names in found.items()}
@@ -108,7 +139,9 @@ class Results:
     @cached_property
     def classes(self) -> list[str]:
         """The classes of the task, as the audit lists them."""
-        return list(dict.fromkeys(self.table("confusion")["true"]))
+        return list(dict.fromkeys(self.table("confusion")["true"])) or list(
+            dict.fromkeys(self.table("dataset_shares")["label"])
+        )
 
     @cached_property
     def contrasts(self) -> list[tuple[str, str]]:
@@ -158,3 +191,30 @@ class Results:
         """The arms that the paper shows in detail: those of the contrasts, else the first."""
         named = [arm for contrast in self.contrasts for arm in contrast]
         return list(dict.fromkeys(named)) or self.arms[:1]
+
+
+def of_arms(table: pd.DataFrame, arms: Collection[str]) -> pd.DataFrame:
+    """Return the rows of a table that are about these arms alone, or about no arm; they keep their index."""
+    kept = pd.Series(True, index=table.index)
+    for column in ("arm", "before", "after"):
+        if column in table:
+            kept &= table[column].isna() | table[column].isin(arms)
+    if "second" in table and "arms" in table:  # of two arms
+        kept &= table["second"].isna() | (table["first"].isin(arms) & table["second"].isin(arms))
+    return table[kept]
+
+
+class Detail(Results):
+    """A study's results without the arms that are only compared; numbers are marked as those of the whole."""
+
+    def __init__(self, whole: Results):
+        super().__init__(whole.folder, whole.study, whole.elsewhere)
+        self.whole, self.sources, self.pixels = whole, whole.sources, whole.pixels
+        self.in_full = self.arms = whole.in_full
+        self.contrasts = [pair for pair in whole.contrasts if set(pair) <= set(whole.in_full)]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return the rows of table ``name`` on the arms that are told in full, and on no arm."""
+        if name not in self.tables:
+            self.tables[name] = of_arms(self.whole.table(name), self.in_full)
+        return self.tables[name]

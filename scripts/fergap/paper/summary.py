@@ -36,6 +36,7 @@ def summary(study: Path, formats: list[str]) -> str:
                 )
                 for row in csv.DictReader(file)
             ]
+    if verdicts.exists() and rows:
         table = [("arm", "accuracy gap", "points", "interval", "verdict"), *rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,11 +1,17 @@
 """The tables of the paper: functions that take a study's results and return a Markdown pipe table, by name."""
 
 from fergap.paper import (
+    annotators,
+    asked,
     correction,
+    data_sets,
     dataset,
     human,
+    model_bias,
+    planting,
     raters,
     tables_appendix,
+    tables_arms,
     tables_changes,
     tables_classes,
     tables_data,
@@ -21,11 +27,11 @@ from fergap.paper import (
     tables_training,
 )
 
-TABLES = {
+TABLES = {"planted": planting.table} | {
     make.__name__: make
     for make in (
         *(tables_data.dropped, tables_data.labels, tables_data.overlaps, tables_data.annotators, tables_data.checks),
-        *(tables_data.planted, tables_training.arms, tables_training.composition, tables_training.recipe),
+        *(tables_training.arms, tables_training.composition, tables_training.recipe),
         *(tables_training.versions, tables_performance.accuracy, tables_performance.fold_metrics),
         *(tables_performance.groups, tables_performance.printed_groups, tables_gaps.gaps, tables_gaps.tests),
         *(
@@ -53,8 +59,30 @@ TABLES = {
             tables_sensitivity.validated,
             tables_files.files,
         ),
-        *(dataset.dataset_bias, human.human_reference, raters.agreement),
+        *(data_sets.recognition, data_sets.recognition_matrix, data_sets.unseen_sources),
+        *(dataset.dataset_bias, human.human_reference, raters.agreement, annotators.by_annotator, asked.unanswered),
+        *(tables_arms.verdicts_of_arms, tables_arms.changes_of_arms),
+        *(tables_arms.classes_of_arms, tables_changes.class_changes),
+        *(model_bias.model_bias, model_bias.model_bias_metrics, model_bias.model_bias_ranks),
         *(correction.correction, correction.misclassification),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }
+
+OF_ALL_ARMS = frozenset(
+    (
+        *("arms", "accuracy", "networks", "mean_ranks", "verdicts_of_arms", "changes_of_arms", "classes_of_arms"),
+        *(
+            "tradeoff",
+            "tradeoff_cost",
+            "fairness_of_arms",
+            "model_bias",
+            "model_bias_ranks",
+            "ledger",
+            "not_estimable",
+            "files",
+            "values",
+        ),
+    )
+)
+"""Tables with a row of each arm, or that count over all; every other table is of the arms that are told in full."""

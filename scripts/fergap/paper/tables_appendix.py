@@ -6,7 +6,9 @@ from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, level, p_value, percent
 from fergap.paper.results import Results
 
-CONFIRMATORY = ("gap", "change of the gap", "pairs of arms")
+PAIRS = "pairs of arms"
+CONFIRMATORY = ("gap", "change of the gap", PAIRS)
+MOST_PAIRS = 6  # those of four arms; of more, whose rows name no arm, the smallest p is told
 METHODS = {
     "holm": "Holm",
     "bh": "Benjamini–Hochberg",
@@ -20,13 +22,15 @@ LONGEST = 32  # letters of a value in the list of values
 def ledger(results: Results) -> str:
     """Return every family of tests: how many, how adjusted, and how many are below alpha before and after."""
     table, alpha, cells = results.table("multiplicity"), 1 - results.study["audit"]["confidence"], []
-    for (family, method, m), rows in table.groupby(["family", "method", "m"], sort=False):
-        families = max(1, round(len(rows) / m))
+    for (family, method), rows in table.groupby(["family", "method"], sort=False):
+        sizes = rows.groupby("m").size()
+        families = sum(max(1, round(n / m)) for m, n in sizes.items())
+        tests = [count(m) for m in (sizes.index.min(), sizes.index.max())]
         cells.append(
             [
                 group_name(family.replace("_", " ")) + (" (confirmatory)" if family in CONFIRMATORY else ""),
                 METHODS.get(method, name(method)),
-                count(m),
+                "–".join(dict.fromkeys(tests)),
                 count(families),
                 count((rows["p_value"] < alpha).sum()),
                 count((rows["p_adjusted"] < alpha).sum()),
@@ -49,13 +53,21 @@ def ledger(results: Results) -> str:
 
 
 def confirmatory(results: Results) -> str:
-    """Return every test of the confirmatory families, raw and adjusted."""
+    """Return every test of the confirmatory families, raw and adjusted; many pairs of arms by the smallest alone."""
     table, cells = results.table("multiplicity"), []
-    for row in table[table["family"].isin(CONFIRMATORY)].itertuples():
+    table = table[table["family"].isin(CONFIRMATORY)]
+    pairs = table[table["family"] == PAIRS]
+    if len(pairs) > MOST_PAIRS:
+        table = table.drop(pairs.index)
+        least = [p_value(pairs[c].min()) for c in ("p_value", "p_adjusted")]
+        rest = [[PAIRS, MISSING, f"all {count(len(pairs))}: smallest p", count(pairs["m"].iloc[0]), *least]]
+    else:
+        rest = []
+    for row in table.itertuples():
         of = pair(row) if isinstance(row.group, str) else MISSING
         where = next((name(w) for w in (row.contrast, row.arm) if isinstance(w, str)), MISSING)
         cells.append([name(row.family), of, where, count(row.m), p_value(row.p_value), p_value(row.p_adjusted)])
-    return pipe(["family", "gap", "arm or contrast", "tests", "p", "p, Holm"], cells, "lllrrr")
+    return pipe(["family", "gap", "arm or contrast", "tests", "p", "p, Holm"], [*cells, *rest], "lllrrr")
 
 
 def not_estimable(results: Results) -> str:

@@ -56,6 +56,24 @@ def gap_changes(results: Results) -> str:
     return pipe([*(["contrast"] if several else []), *columns], cells, ("l" if several else "") + "lrrrrrrl")
 
 
+def class_changes(results: Results) -> str:
+    """Return how each gap in recall changed within each class; combinations are left to the audit's own table."""
+    rows = results.table("gap_changes")
+    rows = rows[(rows["metric"] == "recall") & rows["class"].notna() & rows["attribute"].isin(results.plain)]
+    several = rows["contrast"].drop_duplicates().size > 1
+    cells, last = [], None
+    for row in rows.rename(columns={"class": "label"}).itertuples():
+        of = (row.contrast, pair(row))
+        few = any_few(row)
+        line = [of[1] if of != last else "", name(row.label), sizes(row)]
+        line += [MISSING] * 2 if few else [points(row.gap_before), points(row.gap_after)]
+        line += [estimate(row), *([MISSING] * 2 if few else [p_value(row.p_value), p_value(row.p_adjusted)])]
+        cells.append([name(row.contrast) if several and of != last else "", *line] if several else line)
+        last = of
+    columns = ["gap", "class", "faces", "before", "after", f"change [{heading(results)}]", "p", "p, Holm"]
+    return pipe([*(["contrast"] if several else []), *columns], cells, ("l" if several else "") + "llrrrrrr")
+
+
 def gap_change_methods(results: Results) -> str:
     """Return the change of each gap by other methods: studentized bootstrap, and within classes."""
     table, cells = results.table("gap_changes"), []

@@ -52,23 +52,3 @@ def checks(results: Results) -> str:
         about = [group_name(part) for part in (row.arm, row.attribute, row.group) if not pd.isna(part)]
         cells.append([name(row.check), ", ".join(about), group_name(told(row.value))])
     return pipe(["check", "of", "found"], cells, "lll")
-
-
-def planted(results: Results) -> str:
-    """Return the settings of the drawing."""
-    cells = [[PLANTED.get(k, name(k)), name(v)] for k, v in results.study["faces"]["drawn"].items()]
-    return pipe(["setting", "value"], cells, "lr")
-
-
-PLANTED = {
-    "count": "pictures drawn",
-    "children": "share of children",
-    "female": "share of women and girls",
-    "child_strength": "strength of a child's expression against an adult's",
-    "child_style": "how far a child's expression has a manner of its own",
-    "gender_strength": "strength of a woman's expression against a man's",
-    "exact_duplicates": "share of exact copies",
-    "near_duplicates": "share of near copies",
-    "not_a_face": "share of pictures without a face",
-    "no_votes": "share of pictures without votes",
-}

@@ -27,7 +27,7 @@ FILES = {
     "fold_metrics": "metrics of every fold",
     "annotators": "faces by group and annotator",
     "changes": "faces lost and gained in every group, by four tests with their intervals",
-    "gap_changes": "the change of every gap by every method, crude and adjusted",
+    "gap_changes": "the change of every gap by every method, crude, adjusted, and within each class",
     "beyond_placebo": "changes beyond those of a placebo",
     "equivalence": "two one-sided tests against the margin",
     "verdicts": "the verdict on every gap and change, with its sentence",
@@ -39,13 +39,18 @@ FILES = {
     "multiplicity": "every adjusted test, with its family",
     "models_compared": "every two arms, face by face and fold by fold",
     "ranking": "arms in the order of their accuracy on the same faces",
+    "model_bias": "bias of every arm by attribute and over all, published and corrected, beside what no gap would give",
+    "model_bias_ranks": "arms from the most to the least biased, with the ranks that the data allow",
     "tradeoff": "arms by accuracy and gap together, against the baseline",
     "not_estimable": "what could not be estimated, and why",
     "dataset_bias": "how far labels and attributes depend on each other, whatever any model says",
+    "source_recognition": "which source each face was taken for",
+    "unseen_sources": "accuracy on each source by networks that saw it and by others that never did",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
     "correction": "group metrics and gaps by a model's labels alone, people's alone, and corrected by both",
     "misclassification": "how often the model labels faces of each group as what, by class and answer",
+    "unanswered": "faces for which a model that was asked in words named no class",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }
@@ -56,6 +61,6 @@ def files(results: Results) -> str:
     cells = [
         [name(relative(table)), count(len(results.table(table))), words]
         for table, words in FILES.items()
-        if results.path(table).exists()
+        if results.path(table).exists() and (results.has(table) or results.study["arms"])
     ]
     return pipe(["file", "rows", "what it holds"], cells, "lrl")

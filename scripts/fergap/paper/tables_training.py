@@ -1,6 +1,6 @@
 """Tables of the training: arms, recipe, what an intervention made of the training part, versions."""
 
-from fergap.paper import methods
+from fergap.paper import data_sets, methods
 from fergap.paper.cells import faces
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, count, percent
@@ -16,11 +16,15 @@ def arms(results: Results) -> str:
         network = (
             "predictions of somebody else's model" if arm.get("predictions") else name(arm.get("network", MISSING))
         )
+        if arm.get("endpoint"):
+            network = f"{name(arm['endpoint']['model'])}, asked in words"
         weights = count(own["parameters"].iloc[0]) if len(own) else MISSING
         own = [f"{key} {arm[key]}" for key in ("weights", "tuned", "recipe", "epochs") if key in arm]
         own += [f"one split {methods.split_words(arm['split'])}"] if arm.get("split") else []
         own += [f"{count(arm['tried'])} settings tried"] if arm.get("tried", 1) > 1 else []
-        done = "none (placebo)" if arm.get("placebo") else methods.intervention(arm)
+        done = methods.intervention(arm) + " (placebo)" * bool(arm.get("placebo"))
+        if about := data_sets.words(arm):
+            done = about if done == "none" else f"{about}; {done}"
         cells.append([name(arm["name"]), network, weights, name("; ".join([done, *own]))])
     return pipe(["arm", "network", "weights", "intervention"], cells, "llrl")
 

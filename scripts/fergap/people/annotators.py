@@ -5,6 +5,7 @@ each attribute optionally ``<attribute>_value`` (years) and ``<attribute>_confid
 """
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,6 +15,8 @@ import pandas as pd
 from PIL import Image
 
 from fergap.errors import UserError
+from fergap.people.exchange import foreign, read_cvat, read_label_studio
+from fergap.people.raters import from_page, is_of_the_page
 from fergap.progress import Progress
 from fergap.tables import CONTROL, load, to_numbers
 
@@ -38,6 +41,34 @@ def age_group(years: pd.Series, groups: dict[str, list[float]]) -> pd.Series:
     for name, (first, last) in groups.items():
         names[(whole >= first) & (whole <= last)] = name
     return names
+
+
+def raters_file(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> pd.DataFrame | None:
+    """Return the answers in a file of the annotation page or of another tool; None where it is a plain table.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Table ``raters``.
+
+    Raises
+    ------
+    UserError
+        The file is missing, damaged, or of no kind that is known.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError("there is no such file", where=str(path))
+    if path.suffix == ".jsonl":
+        return from_page(path)
+    if path.suffix == ".json":
+        return read_label_studio(path)
+    if path.suffix == ".xml":
+        return read_cvat(path)
+    header = load(path).columns
+    if is_of_the_page(header):
+        return from_page(path)
+    return foreign(load(path, text=tuple(header)), str(path), age_groups)
 
 
 def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> pd.DataFrame:
@@ -132,6 +163,25 @@ def from_owners(faces: pd.DataFrame, ages: dict[str, str]) -> pd.DataFrame:
     if "age" in table.columns:
         table["age"] = table["age"].map(ages).astype("str")
     return table.assign(annotator="owners of " + faces["source"]).reset_index(drop=True)
+
+
+def from_drawn(paths: Mapping[str, str | os.PathLike], age_groups: dict[str, list[float]]) -> pd.DataFrame:
+    """Read who is in drawn faces: :func:`from_table` of each source, its ids with what stands before them."""
+    parts = {prefix: from_table(path, age_groups) for prefix, path in paths.items()}
+    return pd.concat([t.assign(image_id=prefix + t["image_id"]) for prefix, t in parts.items()], ignore_index=True)
+
+
+def from_source(faces: pd.DataFrame) -> pd.DataFrame | None:
+    """Take the source of each face for an attribute of it, ``source``; None where all have one source.
+
+    Parameters
+    ----------
+    faces : pandas.DataFrame
+        The table ``faces``.
+    """
+    if faces["source"].nunique() < 2:
+        return None
+    return faces[["image_id", "source"]].assign(annotator="data set").reset_index(drop=True)
 
 
 def _annotate_batch(pixels: np.ndarray) -> list[tuple[str, float, float, float]]:

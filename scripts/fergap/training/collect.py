@@ -15,7 +15,7 @@ UNIT = ["arm", "seed", "repeat", "fold"]
 
 def collect_tables(paths: Sequence[str | os.PathLike], name: str, out: str | os.PathLike) -> None:
     """Write the tables ``name`` of all jobs as one, in the order of ``paths``."""
-    tables.write(pd.concat([tables.read(p, name) for p in paths], ignore_index=True), out, name)
+    tables.write(tables.joined(paths, name), out, name)
 
 
 def collect_predictions(
@@ -30,7 +30,7 @@ def collect_predictions(
     Parameters
     ----------
     packs : sequence of path
-        The ``predictions.parquet`` of the jobs, and of the arms that are made of other arms'.
+        The ``predictions.parquet`` of the jobs, and of the arms that are made of other arms' or ask.
     external : mapping
         Arms that bring predictions of their own: name to file.
     faces : path or None
@@ -54,7 +54,7 @@ def collect_predictions(
             file=sys.stderr,
         )
         parts.append(frame)
-    together = pd.concat(parts, ignore_index=True)
+    together = pd.concat(parts, ignore_index=True) if parts else tables.empty("predictions")
     label = together.groupby("image_id")["true"].transform("first")
     if (clash := label != together["true"]).any():
         row = together.loc[clash.idxmax()]

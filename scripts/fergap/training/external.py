@@ -97,6 +97,7 @@ def read_external(
                 where=where,
                 expected="the columns " + ", ".join(f"p_{c}" for c in known) + ", or none of them",
             )
+        refuse(frame[shares].isna().any(axis=1), "face {image_id!r} lacks a probability", "one for each class")
         sums = frame[shares].sum(axis=1)
         refuse((sums - 1).abs() > TOLERANCE, "the probabilities of face {image_id!r} do not sum to 1", "a sum of 1")
     tested = frame.loc[test, "image_id"].nunique()

@@ -7,10 +7,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fergap.errors import UserError
+from fergap.faces.locations import SOURCE
 from fergap.seeds import derive
 from fergap.training.groups import wide_groups
 
 ROLES = ("train", "validation", "test")
+LEFT_OUT = "left out"
+"""The role of a face that a network may neither learn from nor be judged by."""
 
 
 def duplicate_sets(faces: pd.DataFrame, keep_together: Iterable[str]) -> np.ndarray:
@@ -184,6 +187,55 @@ def roles(
             fix="make folds.parquet again from these faces",
         )
     out = np.where(here == fold, "test", "train").astype(object)
+    return with_validation(out, faces, people, derive(seed, "validation", repeat, fold), validation, keep_together)
+
+
+def roles_without(
+    faces: pd.DataFrame,
+    people: pd.DataFrame,
+    seed: int,
+    source: str,
+    *,
+    validation: float,
+    keep_together: Iterable[str],
+) -> np.ndarray:
+    """Return each face's role for the network that never sees one source.
+
+    The faces of ``source`` test. Faces of other sources that repeat one of them are left out altogether; the validation
+    part is cut off the rest as :func:`roles` does.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) of ``train``, ``validation``, ``test``, and :data:`LEFT_OUT`, in the order of ``faces``.
+
+    Raises
+    ------
+    UserError
+        No face is of that source, or the validation part would be too small to hold every class.
+    """
+    tested = (faces["source"] == source).to_numpy()
+    if not tested.any() or tested.all():
+        raise UserError(
+            f"{'every' if tested.all() else 'no'} face that is kept comes from {source}",
+            where="arms: folds: {by: source}",
+            expected="faces of several sources",
+        )
+    _, inverse = representatives(duplicate_sets(faces, keep_together))
+    repeated = np.bincount(inverse, tested)[inverse] > 0
+    out = np.select([tested, repeated], ["test", LEFT_OUT], "train").astype(object)
+    return with_validation(out, faces, people, derive(seed, "validation", SOURCE, source), validation, keep_together)
+
+
+def with_validation(
+    out: np.ndarray,
+    faces: pd.DataFrame,
+    people: pd.DataFrame,
+    seed: int,
+    validation: float,
+    keep_together: Iterable[str],
+) -> np.ndarray:
+    """Return roles with a share of the training part as its validation part, sets of duplicates whole, by strata."""
     first, inverse = representatives(duplicate_sets(faces, keep_together))
     usable = np.flatnonzero(out[first] == "train")
     chosen = first[usable]
@@ -198,7 +250,8 @@ def roles(
             fix="raise folds: validation, or take more faces",
         )
     held = np.zeros(len(first), bool)
-    held[usable[cut_off(cells, wanted, derive(seed, "validation", repeat, fold))]] = True
+    held[usable[cut_off(cells, wanted, seed)]] = True
+    out = out.copy()
     out[held[inverse]] = "validation"
     return out
 

@@ -1,7 +1,7 @@
 """One network in training: its steps, its epochs, its evaluation."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,7 +14,7 @@ from fergap.training.average import Average
 from fergap.training.data import Faces
 from fergap.training.device import Device
 from fergap.training.objective import Batch, Objective, RowLoss
-from fergap.training.recipe import Recipe, rate
+from fergap.training.recipe import Recipe, rate, reduced
 
 CHUNK = 512
 
@@ -142,8 +142,10 @@ class Training:
         """The network that is evaluated, kept and used for predictions."""
         return self.model if self.average is None else self.average.model
 
-    def begin(self, epoch: int, streams: Callable[[str], int]) -> bool:
+    def begin(self, epoch: int, streams: Callable[[str], int], losses: Sequence[float] = ()) -> bool:
         """Prepare an epoch, counted from 1; ``streams`` gives the seed of a random stream by name.
+
+        ``losses`` are the validation losses after the epochs before it, which the schedule ``plateau`` follows.
 
         Returns
         -------
@@ -155,7 +157,8 @@ class Training:
         rows = len(self.rows)
         order = torch.randperm(rows, generator=torch.Generator().manual_seed(streams("order")))
         first = (epoch - 1) * self.steps
-        rates = [rate(self.recipe, first + i, self.epochs * self.steps) for i in range(self.steps)]
+        left = reduced(self.recipe, losses)
+        rates = [left * rate(self.recipe, first + i, self.epochs * self.steps) for i in range(self.steps)]
         drawn = {"order": self.rows[order.to(self.rows.device)], "rates": torch.tensor(rates, dtype=torch.float64)}
         if self.recipe.mixup:
             drawn["shares"] = draw_shares(rows, self.recipe, streams("mixup"))

@@ -48,10 +48,10 @@ def option_faults(
     """
     for i, arm in enumerate(arms):
         where = f"arms.{i} ({arm['name']})"
-        if "predictions" in arm:
+        for given in ("predictions", "endpoint"):
             for key in TRAINING:
-                if key in arm:
-                    yield UserError(f"{key} has no meaning beside predictions", where=f"config: {where}")
+                if given in arm and key in arm:
+                    yield UserError(f"{key} has no meaning beside {given}", where=f"config: {where}")
         for key in RESAMPLED:
             if key in arm:
                 yield from _resampling(arm[key], f"{where}.{key}", attributes, declared)

@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from fergap import tables
+from fergap.faces.locations import SOURCE
 from fergap.models.pretrained import origin
 from fergap.models.registry import build
 from fergap.seeds import generator
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
-from fergap.training.folds import roles, split_once
+from fergap.training.folds import LEFT_OUT, roles, roles_without, split_once
 from fergap.training.groups import CLASS, groups_of, named_by, wide_groups
 from fergap.training.interventions import composition, intervene
 from fergap.training.plan import unit_label, unit_name
@@ -76,13 +77,20 @@ def make_tasks(
     tasks, compositions = [], []
     for unit in job["units"]:
         s, repeat, fold = unit = tuple(unit)
+        cut = job["folds"]["validation"]
         if split:
             role = split_once(faces, people, seed, split, keep)
+        elif sources := job["folds"].get("by"):
+            role = roles_without(faces, people, seed, sources[fold], validation=cut, keep_together=keep)
         else:
-            cut = job["folds"]["validation"]
             role = roles(faces, people, folds, seed, repeat, fold, validation=cut, keep_together=keep)
         before = np.flatnonzero(role == "train")
-        after = intervene(before, groups, arm, lambda name, unit=unit: generator(seed, job["stream"], *unit, name))
+
+        def stream(name: str, unit: tuple = unit) -> np.random.Generator:
+            # a placebo has random numbers of its own, and the very faces of the arm that it stands for
+            return generator(seed, "training" if name == "composition" else job["stream"], *unit, name)
+
+        after = intervene(before, groups, arm, stream)
         counts = composition(before, after, people_groups)
         weigh = arm.get("reweight")
         compositions.append(counts.assign(arm=arm["name"], seed=s, repeat=repeat, fold=fold))
@@ -121,7 +129,7 @@ def make_tasks(
 
 
 def predictions_of(task: Task, outcome: Outcome, faces: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per face, with its role, of table ``predictions``."""
+    """Return one row per face that has a role, of table ``predictions``."""
     seed, repeat, fold = task.unit
     names = np.array(task.classes, object)
     head = {
@@ -134,7 +142,8 @@ def predictions_of(task: Task, outcome: Outcome, faces: pd.DataFrame) -> pd.Data
         "true": faces["label"],
         "predicted": names[outcome.probabilities.argmax(1)],
     }
-    return pd.DataFrame(head | {f"p_{c}": outcome.probabilities[:, i] for i, c in enumerate(task.classes)})
+    table = pd.DataFrame(head | {f"p_{c}": outcome.probabilities[:, i] for i, c in enumerate(task.classes)})
+    return table[task.roles != LEFT_OUT]
 
 
 def train_pack(
@@ -176,6 +185,8 @@ def train_pack(
     """
     arm, device = job["arm"], choose_device(job["device"], job["precision"])
     face_table = tables.read(faces, "faces")
+    if arm.get("label") == SOURCE:
+        face_table["label"] = face_table["source"]
     tasks, counts = make_tasks(
         job,
         face_table,

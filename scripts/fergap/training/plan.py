@@ -7,13 +7,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.faces.locations import SOURCE, entries
 from fergap.models.names import family_name
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
-BARE = ("network", "weights", "tuned", "recipe", "epochs", "split")  # what an arm is without its interventions
+# what an arm is without its interventions; its composition is what a placebo is trained on, too
+BARE = ("network", "weights", "tuned", "recipe", "epochs", "split", "folds", "label", "composition")
 AFTER = ("ensemble", "temperature", "thresholds")  # what an arm may make of another's predictions, in this order
-NO_TRAINING = ("recipe", "epochs", "split", "placebo", "tried")  # keys of an arm that its job has elsewhere, or not
+NO_TRAINING = (
+    "recipe",
+    "epochs",
+    "split",
+    "folds",
+    "placebo",
+    "tried",
+)  # keys of an arm that its job has elsewhere, or not
 
 
 def packs(seeds: list[int], repeats: int, folds: int, folds_per_job: int) -> list[list[Unit]]:
@@ -83,8 +92,9 @@ def expanded(config: Mapping) -> list[dict]:
     """Return the config's arms as they are to be trained.
 
     An arm ``like`` another has its keys, where it does not state its own; a ``placebo`` has those alone that are no
-    intervention. An arm with a ``path`` becomes one arm for each of its values (see :func:`points`). Behind them stands
-    one arm for each network of ``training.grid``, named after it. Expanding twice changes nothing.
+    intervention, and its composition. An arm with a ``path`` becomes one arm for each of its values (see
+    :func:`points`). Behind them stands one arm for each network of ``training.grid``, named after it. Expanding twice
+    changes nothing.
 
     Raises
     ------
@@ -121,16 +131,71 @@ def split_of(config: Mapping, arm: str) -> list[float] | None:
     return arm_of(config, arm).get("split") or config["folds"].get("split")
 
 
+def left_out(config: Mapping, arm: str) -> list[str]:
+    """Return the sources of faces of which each is left out by one fold of an arm, in order; none as a rule."""
+    by = arm_of(config, arm).get("folds", {}).get("by")
+    return [entry["name"] for entry in entries(config["faces"])] if by else []
+
+
+def recognising(config: Mapping) -> list[str]:
+    """Return the arms that recognise the source of a face and not what it shows."""
+    return [arm["name"] for arm in config["arms"] if arm.get("label") == SOURCE]
+
+
+def audited(config: Mapping) -> list[str]:
+    """Return the arms that recognise what a face shows."""
+    return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]
+
+
+def unseen(config: Mapping) -> dict[str, str]:
+    """Return the arms that leave sources out, each with the first arm that is the same but for that.
+
+    An arm without one is not there.
+    """
+
+    def bare(arm: Mapping) -> dict:
+        return {key: value for key, value in arm.items() if key not in ("name", "folds", "tried")}
+
+    seen = [arm for arm in config["arms"] if not arm.get("folds")]
+    pairs = (
+        (arm["name"], next((other["name"] for other in seen if bare(other) == bare(arm)), None))
+        for arm in config["arms"]
+        if arm.get("folds")
+    )
+    return {arm: other for arm, other in pairs if other}
+
+
 def arm_packs(config: Mapping, arm: str) -> list[list[Unit]]:
-    """Return the packs of one trained arm: all folds of all repeats, or where it has a single split one unit a seed."""
+    """Return the packs of one trained arm: all folds of all repeats.
+
+    Where it has a single split there is one unit for each seed, where it leaves sources out one for each of these.
+    """
     training, folds = config["training"], config["folds"]
     repeats, count = (1, 1) if split_of(config, arm) else (folds["repeats"], folds["count"])
+    if sources := left_out(config, arm):
+        repeats, count = 1, len(sources)
     return packs(training["seeds"], repeats, count, training["folds_per_job"])
 
 
 def trained_arms(config: Mapping) -> list[str]:
     """Return the names of the arms that train a network."""
-    return [arm["name"] for arm in config["arms"] if not arm.get("predictions") and not arm.get("from")]
+    others = ("predictions", "from", "endpoint")
+    return [arm["name"] for arm in config["arms"] if not any(arm.get(key) for key in others)]
+
+
+def asked_arms(config: Mapping) -> list[str]:
+    """Return the names of the arms that ask a model behind an address."""
+    return [arm["name"] for arm in config["arms"] if arm.get("endpoint")]
+
+
+def asked_settings(config: Mapping, arm: str) -> dict:
+    """Return what decides what an arm asks, and whom: ``name`` and ``endpoint``."""
+    return {key: arm_of(config, arm)[key] for key in ("name", "endpoint")}
+
+
+def asked_paths(config: Mapping, table: str) -> list[str]:
+    """Return the path of ``table`` in every arm that asks a model behind an address."""
+    return [f"results/{config['study']}/training/{arm}/asked/{table}" for arm in asked_arms(config)]
 
 
 def derived_arms(config: Mapping) -> dict[str, str]:
@@ -206,7 +271,8 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     dict
         ``arm`` (without its recipe and epochs; its composition as :func:`composed` gives it), ``units``, ``recipe``,
         ``scheme`` (what made the labels, where the recipe has soft ones), ``epochs``, ``device``, ``precision``,
-        ``folds`` (``count``, ``validation``, ``keep_together``, ``split``), ``seed``, ``stream`` (the name under which
+        ``folds`` (``count``, ``validation``, ``keep_together``, ``split``, and ``by`` with the sources that are left
+        out in turn, if they are), ``seed``, ``stream`` (the name under which
         random numbers derive from it) and ``published`` (whether the test part's accuracy is recorded at each epoch);
         plain values throughout.
     """
@@ -214,15 +280,19 @@ def job_settings(config: Mapping, arm: str, pack: int) -> dict:
     entry = arm_of(config, arm)
     recipe, epochs = recipe_of(entry, training)
     own = {key: value for key, value in entry.items() if key not in NO_TRAINING}
+    dealt = {k: folds[k] for k in ("count", "validation", "keep_together")} | {"split": split_of(config, arm)}
+    if sources := left_out(config, arm):
+        dealt |= {"count": len(sources), "split": None, "by": sources}
+    soft = recipe.soft_labels and arm not in recognising(config)  # the taggers voted on what a face shows
     return {
         "arm": own | ({"composition": composed(config, entry)} if entry.get("composition") else {}),
         "units": arm_packs(config, arm)[pack],
         "recipe": asdict(recipe),
-        "scheme": scheme_of(config["faces"]) if recipe.soft_labels else None,
+        "scheme": scheme_of(config["faces"]) if soft else None,
         "epochs": epochs,
         "device": training["device"],
         "precision": training["precision"],
-        "folds": {k: folds[k] for k in ("count", "validation", "keep_together")} | {"split": split_of(config, arm)},
+        "folds": dealt,
         "seed": config["seed"],
         "stream": f"placebo {arm}" if entry.get("placebo") else "training",
         "published": bool(training.get("report_published_protocol")),

@@ -29,7 +29,7 @@ from fergap.training.groups import Groups
 from fergap.training.loop import Training, evaluate, scores_of
 from fergap.training.objective import Context, Objective, make_objective
 from fergap.training.plan import Unit, unit_name
-from fergap.training.recipe import Recipe, rate
+from fergap.training.recipe import Recipe, rate, reduced
 from fergap.training.weights import save_weights
 
 
@@ -250,15 +250,19 @@ class Run:
     def _stream(self, name: str) -> int:
         return derive(self.task.seed, *self.task.streams, name, len(self.history) + 1)
 
+    @property
+    def _losses(self) -> list[float]:
+        return [row["validation_loss"] for row in self.history]
+
     def begin(self) -> None:
         """Prepare the next epoch."""
-        others = self.training.begin(len(self.history) + 1, self._stream)
+        others = self.training.begin(len(self.history) + 1, self._stream, self._losses)
         if self.take_step is None or others:
             self.take_step = self.training.step
             # all replays would share one random stream, so a network with dropout takes its steps one by one
             if self.task.device.kind == "cuda" and not self.training.random:
                 self.take_step = captured(self.training)
-                self.training.begin(len(self.history) + 1, self._stream)
+                self.training.begin(len(self.history) + 1, self._stream, self._losses)
 
     def advance(self) -> None:
         """Take one step of the epoch."""
@@ -293,13 +297,14 @@ class Run:
             )
         seconds = (time.perf_counter() - self.started) / self.together
         self.started, self.spent = time.perf_counter(), self.spent + seconds
+        first = rate(task.recipe, (epoch - 1) * self.training.steps, task.epochs * self.training.steps)
         row = {
             "epoch": epoch,
             "train_loss": loss,
             "train_accuracy": accuracy,
             "validation_loss": held_loss,
             "validation_accuracy": held_accuracy,
-            "learning_rate": rate(task.recipe, (epoch - 1) * self.training.steps, task.epochs * self.training.steps),
+            "learning_rate": first * reduced(task.recipe, self._losses),
             "seconds": seconds,
         }
         if task.published:

@@ -1,0 +1,352 @@
+/* The page: who answers, what the keys do, what is shown and said. */
+
+const page = JSON.parse(document.getElementById("content").textContent);
+const attributes = page.questions.map((question) => question.attribute);
+const element = (id) => document.getElementById(id);
+const pictures = new Pictures(page.side);
+const commands = [
+  ["Arrows", "to the next face"],
+  ["Shift + arrows", "mark several faces; an answer is for all of them"],
+  ["U", "unclear: for what has no answer yet"],
+  ["X", "not a face"],
+  ["Delete", "take this face's answers away"],
+  ["Z", "undo; Y does it again"],
+  ["N", "to the next face without an answer"],
+  ["Enter", "enlarge the face"],
+  ["+ −", "larger or smaller faces"],
+  ["P", "pause"],
+  ["H", "this panel"],
+];
+const NOT_KEPT = "This browser keeps nothing more: save a file before you close the page.";
+let rater, order, answers, grid, clock, store;
+
+/** Makes an element with attributes and children. */
+function make(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+function say(text) {
+  element("live").textContent = text;
+}
+
+function warn(text) {
+  element("warning").textContent = text;
+  element("warning").hidden = !text;
+}
+
+/** The attributes that are asked of the face at a place. */
+function asked(place) {
+  return page.disputed ? page.disputed[order[place].face] : attributes;
+}
+
+/* ---- what is shown ---- */
+
+function values(place) {
+  return answers.entries[place] ? answers.entries[place].values : {};
+}
+
+function words(place) {
+  const given = values(place);
+  const several = attributes.filter((name) => given[name]).map((name) => given[name]);
+  if (several.length && several.every((answer) => answer === NO_FACE)) return [NO_FACE];
+  return attributes.filter((name) => given[name]).map((n) => (given[n] === UNCLEAR ? `${n} unclear` : given[n]));
+}
+
+function suggestion(place) {
+  if (!page.suggestions) return "";
+  const told = page.suggestions[order[place].face];
+  return attributes.map((name) => told[name]).filter((group) => group && group !== "unknown").join(", ");
+}
+
+function caption(place) {
+  const lines = words(place);
+  const odd = Object.values(values(place)).some((answer) => answer === UNCLEAR || answer === NO_FACE);
+  if (!lines.length && page.suggestions) return { lines: [`${suggestion(place)}?`], state: "open" };
+  if (page.disputed) lines.push(...asked(place).filter((name) => !values(place)[name]).map((name) => `${name}?`));
+  const state = !answers.complete(place) ? "open" : odd ? "odd" : "done";
+  return { lines: lines.length > 2 ? [lines.slice(0, 2).join(", "), lines.slice(2).join(", ")] : lines, state };
+}
+
+function label(place) {
+  const told = words(place).join(", ") || "no answer";
+  const hint = suggestion(place);
+  const open = page.disputed ? `, asked: ${asked(place).join(", ")}` : "";
+  return `Face ${place + 1} of ${order.length}: ${told}${open}${hint ? `, suggested: ${hint}` : ""}`;
+}
+
+function showNumbers() {
+  const { done } = answers;
+  const left = order.length - done;
+  const pace = done >= 5 ? done / (answers.seconds() / 60) : 0;
+  let text = `${done} of ${order.length}`;
+  if (Number.isFinite(pace) && pace > 0) {
+    text += ` · ${pace.toFixed(pace < 10 ? 1 : 0)} per minute`;
+    if (left) text += ` · ${Math.max(1, Math.round(left / pace))} min left`;
+  }
+  element("numbers").textContent = text;
+  element("progress").max = order.length;
+  element("progress").value = done;
+  element("undo").disabled = !answers.past.length;
+}
+
+function showCurrent() {
+  const place = grid.current;
+  const { face } = order[place];
+  const many = grid.places().length;
+  pictures.paint(element("preview"), face, 224);
+  if (!element("zoom").hidden) pictures.paint(element("zoomed"), face, Math.min(innerWidth, innerHeight - 60, 640) - 40);
+  element("told").textContent = label(place);
+  element("place").textContent = many > 1 ? `${many} faces marked` : label(place);
+  const given = values(place);
+  for (const box of document.querySelectorAll("fieldset[data-attribute]")) {
+    box.disabled = !grid.places().some((one) => asked(one).includes(box.dataset.attribute));
+  }
+  for (const button of document.querySelectorAll(".answer")) {
+    const { attribute, group } = button.dataset;
+    const pressed = attribute ? given[attribute] === group : Object.values(given).includes(NO_FACE);
+    button.setAttribute("aria-pressed", pressed);
+  }
+  store.write("place", String(place));
+}
+
+function showAll() {
+  grid.draw();
+  showCurrent();
+  showNumbers();
+}
+
+/* ---- what the commands do ---- */
+
+/** Answers for the current face or the marked ones, and goes on to the next open face when they are complete. */
+function answer(fresh, places = grid.places()) {
+  const last = places[places.length - 1];
+  answers.answer(places, fresh);
+  if (!store.works) warn(NOT_KEPT);
+  showAll();
+  const told = words(last).join(", ") || "no answer";
+  const whole = places.every((place) => answers.complete(place));
+  if (whole) {
+    const next = answers.nextOpen(last);
+    if (next >= 0) grid.go(next);
+    else grid.go(last);
+    const goal = next >= 0 ? `Face ${next + 1}` : "All faces have an answer. Save the file.";
+    say(`${places.length > 1 ? `${places.length} faces: ` : ""}${told}. ${goal}`);
+    if (next < 0) warn("All faces have an answer: save the file now.");
+  } else say(told);
+}
+
+function choose(attribute, group) {
+  const places = grid.places().filter((place) => asked(place).includes(attribute));
+  if (!places.length) return say(`${attribute} is not asked of this face.`);
+  answer((old) => ({ ...(Object.values(old).includes(NO_FACE) ? {} : old), [attribute]: group }), places);
+}
+
+const acts = {
+  u: () =>
+    answer((old, place) =>
+      Object.fromEntries(asked(place).map((n) => [n, old[n] && old[n] !== NO_FACE ? old[n] : UNCLEAR])),
+    ),
+  x: () => answer((old, place) => Object.fromEntries(asked(place).map((name) => [name, NO_FACE]))),
+  z: () => stepped(answers.undo(), "Taken back"),
+  y: () => stepped(answers.redo(), "Done again"),
+  p: () => pause(element("curtain").hidden),
+  h: () => togglePanel(),
+  n: () => {
+    const next = answers.nextOpen(grid.current);
+    if (next >= 0) grid.go(next);
+    say(next >= 0 ? label(next) : "All faces have an answer.");
+  },
+  Delete: () => answer(() => ({})),
+  Backspace: () => answer(() => ({})),
+  Enter: () => zoom(element("zoom").hidden),
+  Escape: () => (element("zoom").hidden ? grid.go(grid.current) : zoom(false)),
+  "+": () => grid.resize(grid.wanted + 16),
+  "=": () => grid.resize(grid.wanted + 16),
+  "-": () => grid.resize(grid.wanted - 16),
+  "?": () => togglePanel(),
+};
+const moves = {
+  ArrowLeft: () => -1,
+  ArrowRight: () => 1,
+  ArrowUp: () => -grid.columns,
+  ArrowDown: () => grid.columns,
+  PageUp: () => -grid.columns * Math.max(1, Math.floor(grid.box.clientHeight / grid.rowHeight)),
+  PageDown: () => grid.columns * Math.max(1, Math.floor(grid.box.clientHeight / grid.rowHeight)),
+  Home: () => -grid.current,
+  End: () => order.length,
+};
+const answerKeys = Object.fromEntries(
+  page.questions.flatMap((q) => q.answers.map((a) => [a.key, () => choose(q.attribute, a.group)])),
+);
+
+function stepped(places, told) {
+  if (!places.length) {
+    say("Nothing to take back.");
+    return;
+  }
+  warn("");
+  showAll();
+  grid.go(places[places.length - 1]);
+  say(`${told}. ${label(grid.current)}`);
+}
+
+function zoom(open) {
+  element("zoom").hidden = !open;
+  showCurrent();
+}
+
+function pause(stop) {
+  element("curtain").hidden = !stop;
+  document.querySelector("main").inert = document.querySelector("header").inert = stop;
+  if (stop) {
+    clock.pause();
+    element("resume").focus();
+  } else {
+    clock.resume();
+    grid.box.focus();
+  }
+  say(stop ? "Paused" : label(grid.current));
+}
+
+function togglePanel(open = element("panel").hidden) {
+  element("panel").hidden = !open;
+  element("guide").setAttribute("aria-expanded", open);
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  element("theme").textContent = theme === "dark" ? "Light" : "Dark";
+  new Store("fergap").write("theme", theme);
+}
+
+function save(suffix) {
+  const rows = answerRows(page, order, answers, attributes, rater);
+  const name = `${page.study}-${page.disputed ? "adjudication-" : ""}${rater.replace(/[^\p{L}\p{N}]+/gu, "-")}.${suffix}`;
+  if (suffix === "csv") download(name, toCsv(rows, attributes), "text/csv");
+  else download(name, toJsonLines(rows), "application/x-ndjson");
+  say(`${rows.length} rows saved as ${name}`);
+}
+
+async function load(file) {
+  try {
+    const changes = changesFrom(fromFile(await file.text()), page, order, attributes, rater);
+    answers.past.push(answers.replace(changes));
+    answers.future = [];
+    warn("");
+    showAll();
+    say(`${changes.length} answers loaded`);
+  } catch (error) {
+    warn(`${file.name} was not loaded: ${error.message}.`);
+  }
+}
+
+function pressed(event) {
+  if (element("start").open || event.altKey || event.target.matches("input, select")) return;
+  if (!element("curtain").hidden) {
+    if (event.key === "p" || event.key === "Escape") pause(false);
+    return;
+  }
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey) {
+    if (key !== "z" && key !== "y") return;
+    event.preventDefault();
+    (key === "y" || event.shiftKey ? acts.y : acts.z)();
+    return;
+  }
+  const elsewhere = event.target !== grid.box && event.target !== document.body;
+  if (elsewhere && (key.length > 1 || key === " ")) return; // a button keeps its own keys
+  const move = moves[key];
+  const act = acts[key] || answerKeys[key];
+  if (!move && !act) return;
+  event.preventDefault();
+  if (move) {
+    grid.go(grid.current + move(), event.shiftKey);
+    const marked = grid.selected.size;
+    say(marked ? `${marked} faces marked` : label(grid.current));
+  } else act();
+}
+
+/* ---- how it begins ---- */
+
+function buildPanel() {
+  for (const { attribute, answers: given } of page.questions) {
+    const box = make("fieldset", {}, make("legend", { textContent: attribute }));
+    box.dataset.attribute = attribute;
+    for (const { group, key, definition } of [...given, { group: UNCLEAR, key: "u", definition: "cannot be told" }]) {
+      const about = definition === `looks ${group}` ? "" : definition;
+      const words = make("span", {}, group, " ", make("small", { textContent: about }));
+      const button = make("button", { type: "button", className: "answer" }, make("kbd", { textContent: key }), words);
+      Object.assign(button.dataset, { attribute, group });
+      button.addEventListener("mousedown", (event) => event.preventDefault()); // the grid keeps the keys
+      button.addEventListener("click", () => choose(attribute, group));
+      box.append(button);
+    }
+    element("answers").append(box);
+  }
+  const none = make("button", { type: "button", className: "answer" }, make("kbd", { textContent: "x" }), NO_FACE);
+  none.addEventListener("mousedown", (event) => event.preventDefault());
+  none.addEventListener("click", acts.x);
+  element("answers").append(make("fieldset", {}, make("legend", { textContent: "otherwise" }), none));
+  for (const [keys, what] of commands) {
+    const shown = keys.split(" + ").flatMap((key, i) => [...(i ? [" + "] : []), make("kbd", { textContent: key })]);
+    element("keys").append(make("dt", {}, ...shown), make("dd", { textContent: what }));
+  }
+}
+
+function buildStart() {
+  const options = page.raters.map((name) => make("option", { textContent: name, value: name }));
+  const typed = { id: "rater", required: true, maxLength: 60, pattern: ".*\\S.*", autocomplete: "off" };
+  const field = options.length ? make("select", { id: "rater" }, ...options) : make("input", typed);
+  element("rater-box").append(field);
+  field.value = new Store("fergap").read("rater") || field.value;
+  element("start").addEventListener("cancel", (event) => event.preventDefault());
+  element("start").addEventListener("close", () => begin(field.value.trim()));
+  element("start").showModal();
+}
+
+function begin(name) {
+  rater = name;
+  new Store("fergap").write("rater", rater);
+  store = new Store(`fergap/${page.page}/${encodeURIComponent(rater)}`);
+  if (!store.works) warn(NOT_KEPT);
+  addEventListener("storage", (event) => {
+    if (event.key && event.key.startsWith(`${store.prefix}/block-`)) {
+      warn(`${rater} answers in another window, too: close one of the two, or answers are lost.`);
+    }
+  });
+  clock = new Clock();
+  order = viewingOrder(page.ids.length, page.repeats, `${page.seed}/${rater}`);
+  answers = new Answers(order.length, asked, store, clock, page.suggestions ? 1 : 0);
+  const paint = (box, place, pixels) => pictures.paint(box, order[place].face, pixels);
+  grid = new Grid(element("grid"), { count: order.length, paint, caption, label }, showCurrent);
+  grid.current = grid.anchor = Math.min(Number(store.read("place")) || 0, order.length - 1);
+  grid.layout();
+  showAll();
+  grid.box.focus();
+  say(`${answers.done} of ${order.length} answered. ${label(grid.current)}`);
+  document.documentElement.dataset.ready = "true";
+}
+
+setTheme(new Store("fergap").read("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+buildPanel();
+document.addEventListener("keydown", pressed);
+for (const [id, act] of Object.entries({
+  undo: acts.z,
+  pause: acts.p,
+  resume: acts.p,
+  smaller: acts["-"],
+  larger: acts["+"],
+  guide: acts.h,
+  theme: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+  "save-csv": () => save("csv"),
+  "save-jsonl": () => save("jsonl"),
+})) {
+  element(id).addEventListener("click", act);
+}
+element("load").addEventListener("change", (event) => {
+  if (event.target.files[0]) load(event.target.files[0]);
+  event.target.value = "";
+});
+buildStart();

@@ -125,7 +125,7 @@ def test_a_data_set_without_arms_is_told_of(data_alone):
     shown, _, other = dataset.together(data_alone).partition("is not shown for")
     assert "hair" not in shown
     assert "source and hair" in other
-    assert set(draw(data_alone)) == {"classes_by_group"}
+    assert set(draw(data_alone)) == {"classes_by_group", "shares_by_one", "shares_by_two", "shares_by_three"}
     assert "female: anger" in DESCRIPTIONS["classes_by_group"](data_alone)
     assert "no model" in model_card(data_alone)
     assert "classes depend on gender" in data_sheet(data_alone)

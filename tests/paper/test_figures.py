@@ -14,7 +14,8 @@ from fergap.paper.figures_data import class_shares
 from fergap.paper.results import Results
 from fergap.paper.style import COLOURS, save, sheet
 
-HIDDEN = {"montage", "shares_by_three", "arms"}  # no pixels; only two attributes; every arm is told in full
+# no pixels; only two attributes; every arm is told in full; one source of faces
+HIDDEN = {"montage", "shares_by_three", "arms", "recognition", "unseen"}
 
 
 def svgs(folder):

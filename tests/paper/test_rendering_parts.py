@@ -97,7 +97,9 @@ def test_bibliography_keys(tmp_path):
 
 def test_what_a_study_brings(tmp_path):
     study = {"study": "mine", "paper": {"title": None}, "audit": {"attributes": ["gender", "age", "gender*age"]}}
+    study |= {"arms": [{"name": "theirs", "predictions": "theirs.csv"}]}
     assert title_of(study) == "Accuracy by gender and age: mine"
+    assert title_of(study | {"arms": []}) == "Bias of the data set by gender and age: mine"
     assert title_of(study | {"paper": {"title": "T"}}) == "T"
     assert beside("figures", [str(tmp_path)]) == {"figures": str(tmp_path)}
     assert beside("figures", str(tmp_path)) == {"figures": str(tmp_path)}

@@ -90,7 +90,9 @@ def of_people(names: pd.Series, models: Sequence[str], but: str | None = None) -
     def is_person(name: str) -> bool:
         return name not in (DRAWING, but, *models) and not name.startswith(OWNERS)
 
-    return names.isin([who for who in names.dropna().unique() if all(map(is_person, who.split("+")))]).to_numpy()
+    return names.isin(
+        [who for who in names.dropna().unique() if all(map(is_person, (who, *who.split("+"))))]
+    ).to_numpy()
 
 
 def labeller(own: pd.DataFrame, models: Sequence[str], faces: int) -> str | None:

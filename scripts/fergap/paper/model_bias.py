@@ -163,7 +163,7 @@ def most_biased(results: Results, arms: str) -> str:
         said = f"By the {form} score {worst} {'is' if len(first) == 1 else 'are'} most biased"
         if not len(alike) and len(first) < len(own):
             said += ", and told apart from every other"
-        elif len(alike) == len(own) - len(first):
+        elif 0 < len(alike) == len(own) - len(first):
             said += (
                 f"; {results.cite('no other', 'model_bias_ranks', alike.index, 'like_most_biased')} can be told from it"
             )

@@ -11,6 +11,7 @@ FILES = {
     "history": "loss, accuracy, learning rate and seconds of every epoch",
     "composition": "faces and rows of each group in every training part",
     "runs": "every trained network: size, operations, memory, device, time, chosen epoch",
+    "answers": "what became of every question to a model that was asked in words",
     "checks": "checks of the audit's input",
     "group_metrics": "accuracy, precision, recall and F1 of every group, by class and averaged",
     "calibration_metrics": "log-loss, Brier score, overconfidence, calibration error, and their gaps",
@@ -51,6 +52,7 @@ FILES = {
     "correction": "group metrics and gaps by a model's labels alone, people's alone, and corrected by both",
     "misclassification": "how often the model labels faces of each group as what, by class and answer",
     "unanswered": "faces for which a model that was asked in words named no class",
+    "by_annotator": "every gap and verdict by each annotator's labels alone",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",
 }

@@ -52,6 +52,8 @@ rule audit:
         agreement_confusion=update("results/{study}/audit/agreement_confusion.csv"),
         unanswered=update("results/{study}/audit/unanswered.csv"),
         by_annotator=update("results/{study}/audit/by_annotator.csv"),
+        correction=update("results/{study}/audit/correction.csv"),
+        misclassification=update("results/{study}/audit/misclassification.csv"),
     log:
         "logs/{study}/audit.log",
     benchmark:
@@ -67,6 +69,7 @@ rule audit:
         arms=audited(config),
         unseen=unseen(config),
         groups=declared_groups(config),
+        model_raters=models_of(config["people"]["sources"]),
         tried=tried(config),
         labels=config["faces"].get("labels"),
         schemes=config["faces"].get("schemes", {}),

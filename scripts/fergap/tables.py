@@ -539,6 +539,18 @@ TABLES = {
     "agreement_confusion": Table(
         {"attribute": TEXT, "first": TEXT, "second": TEXT, "first_group": TEXT, "second_group": TEXT, "count": COUNT}
     ),
+    "correction": Table(
+        HEAD
+        | {"group": TEXT, "reference": OPEN_TEXT, "metric": TEXT, "class": OPEN_TEXT, "estimator": TEXT}
+        | {"primary": FLAG, "labels": TEXT, "n": COUNT, "gold": COUNT, "effective_n": OPEN_NUMBER}
+        | ESTIMATE
+        | {"bound_low": GAP, "bound_high": GAP, "confidence": OPEN_SHARE, "method": OPEN_TEXT, "verdict": OPEN_TEXT}
+    ),
+    "misclassification": Table(
+        HEAD
+        | {"class": OPEN_TEXT, "among": TEXT, "group": TEXT, "label": TEXT, "count": COUNT, "n": COUNT}
+        | {"estimate": OPEN_SHARE, "ci_low": OPEN_SHARE, "ci_high": OPEN_SHARE, "confidence": OPEN_SHARE}
+    ),
     "human_reference": Table(
         HEAD
         | {"group": TEXT, "reference": OPEN_TEXT, "metric": TEXT, "adjusted_for": OPEN_TEXT}

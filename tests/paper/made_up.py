@@ -106,6 +106,18 @@ def taggers(predictions, people):
     return pd.DataFrame(read | {"ambiguity": 0.4 * spread}, index=child.index)
 
 
+def raters(people):
+    """What a person says of every third face, and a model of all, wrong about every tenth."""
+    groups = {a: sorted(own["group"].unique()) for a, own in people.groupby("attribute")}
+    other = {(a, g): names[(i + 1) % len(names)] for a, names in groups.items() for i, g in enumerate(names)}
+    wrong = np.arange(len(people)) % 10 == 4
+    keys = list(zip(people["attribute"], people["group"], strict=True))
+    said = [other[key] if bad else key[1] for key, bad in zip(keys, wrong, strict=True)]
+    answers = people.rename(columns={"group": "answer"})
+    person, model = answers[np.arange(len(answers)) % 3 == 0], answers.assign(answer=said)
+    return pd.concat([person.assign(rater="ann"), model.assign(rater="machine")]).assign(adjudication=0, repeat=0)
+
+
 @functools.cache
 def audited(text, classes, groups, n, seed, few, sets, validation):
     """The audit's tables of a simulated study (its configuration as JSON, to be cached by).
@@ -136,6 +148,7 @@ def audited(text, classes, groups, n, seed, few, sets, validation):
         clusters=alike(predictions, people) if sets else None,
         validation=known[known.index % 2 == 0] if validation else None,
         taggers=taggers(predictions, people),
+        raters=raters(people),
         seed=1,
     )
 

@@ -52,6 +52,7 @@ CHANGES = {
     "gaps": ("gap_forest", "class_gaps", "gap_changes"),
     "label_noise": ("label_noise",),
     "sensitivity": ("sensitivity",),
+    "correction": ("correction",),
     "verdicts": ("gap_forest",),
     "replicates": ("fold_gaps",),
     "calibration": ("calibration",),
@@ -69,6 +70,7 @@ COLUMN = {
     "calibration": "estimate",
     "label_noise": "estimate",
     "sensitivity": "estimate",
+    "correction": "estimate",
     "verdicts": "minimum_detectable_gap",
     "optimism": "out_of_fold",
     "changes": "n01",
@@ -83,6 +85,8 @@ def test_a_changed_value_changes_the_figures_of_its_table(drawn, tmp_path, table
     def edit(tables):
         frame = tables[table]
         row = frame.index[frame["attribute"] == "age"][0] if "attribute" in frame else frame.index[0]
+        if table == "correction":  # of which only gaps are drawn
+            row = frame.index[(frame["attribute"] == "age") & frame["reference"].notna()][0]
         if table == "model_bias":
             row = frame.index[(frame["attribute"] == "age") & (frame["metric"] == "bias_score")][0]
         if table == "confusion":  # a count of all faces too

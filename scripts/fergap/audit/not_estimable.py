@@ -14,6 +14,7 @@ Row = dict[str, Any]
 CELL = ("arm", "contrast", "attribute", "group", "reference", "class", "metric", "average", "method")
 SAME = {
     "effect": "metric",
+    "estimator": "method",
     "test": "method",
     "scenario": "metric",
     "choice": "metric",

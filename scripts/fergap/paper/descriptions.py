@@ -5,6 +5,7 @@ import pandas as pd
 
 from fergap.audit.validation import INDEPENDENT
 from fergap.paper.cells import any_few, faces, told
+from fergap.paper.correction import description as corrected_gaps
 from fergap.paper.drawing import label
 from fergap.paper.figures_arms import changed, panels_of, rows_of
 from fergap.paper.figures_data import class_shares
@@ -287,4 +288,4 @@ DESCRIPTIONS = {
         *(shares_by_one, shares_by_two, shares_by_three),
         *(montage, gap_changes, arms, tradeoff, model_bias, label_noise, sensitivity, calibration, recognition, unseen),
     )
-}
+} | {"correction": corrected_gaps}

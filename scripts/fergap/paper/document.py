@@ -10,6 +10,7 @@ import yaml
 from fergap.audit.validation import INDEPENDENT
 from fergap.files import whole
 from fergap.paper import (
+    correction,
     dataset,
     human,
     methods,
@@ -315,6 +316,14 @@ class Document:
     def raters_agree(self) -> str:
         """How far those agree who said who is in the pictures."""
         return raters.raters_agree(self.results)
+
+    def corrected(self) -> bool:
+        """Whether people answered about some of the faces that a model labelled, in attributes that are shown."""
+        return len(correction.gaps(self.results)) > 0
+
+    def corrected_by_people(self) -> str:
+        """What each gap is by a model's labels alone and corrected by people's answers, and what would turn it."""
+        return correction.corrected(self.results)
 
     def read_by_people(self) -> str:
         """How taggers were set against one another, what each gap is for them and at equal ambiguity, and limits."""

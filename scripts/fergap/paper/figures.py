@@ -7,6 +7,7 @@ figure cannot show what no table holds. Shares are drawn in percent and gaps in 
 from matplotlib.figure import Figure
 
 from fergap.paper import (
+    correction,
     figures_arms,
     figures_data,
     figures_gaps,
@@ -39,6 +40,7 @@ FIGURES = {
     "sensitivity": (figures_gaps.sensitivity, "sensitivity"),
     "recognition": (figures_sources.recognition, "source_recognition"),
     "unseen": (figures_sources.unseen, "unseen_sources"),
+    "correction": (correction.figure, "correction"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 

@@ -139,10 +139,12 @@ def guesses(study: dict) -> bool:
 
 def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
-    words = []
+    words, simulated = [], []
     for given in study.get("people", {}).get("sources") or []:
         if not isinstance(given, dict):
             words.append(PEOPLE.get(given, given))
+        elif "simulated" in given:
+            simulated.append(given["simulated"])
         elif "fairface" in given:
             words.append(fairface(given["fairface"]))
         elif "deepface" in given:
@@ -151,14 +153,27 @@ def people(study: dict) -> str:
             words.append(f"read from the table {name(given['table'])}")
         else:
             words.append(f"those that most raters gave in the files {listing([name(path) for path in given['table']])}")
+    if simulated and not words:
+        words.append("what simulated raters say, the first of them that answered")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
     several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
+    told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
+    return f"{told}{several} {raters(simulated)}" if simulated else told + several
+
+
+def raters(simulated: list[dict]) -> str:
+    """Return what simulated raters are, with how often each errs and how many faces it answers."""
+    each = [
+        f"{name(r['name'])} ({percent(r['share'], 0)} of the faces, {percent(r['error'], 0)} of the answers wrong)"
+        for r in simulated
+    ]
     return (
-        f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
-        + several
+        f"No person looked at these faces: {listing(each)} {'is a' if len(each) == 1 else 'are'} simulated "
+        f"rater{'' if len(each) == 1 else 's'}, who know who was drawn and err at random, so that what the audit makes "
+        "of raters can be held against the truth."
     )
 
 
@@ -422,7 +437,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append(
             "Who is in a picture is as its owners' annotators saw it; their errors are not known to this audit."
         )
-    elif any(isinstance(s, dict) for s in sources):
+    elif any(isinstance(s, dict) and "table" in s for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
     elif all_drawn(study):
         found.append(

@@ -3,6 +3,7 @@
 from fergap.paper import (
     annotators,
     asked,
+    correction,
     data_sets,
     dataset,
     human,
@@ -63,6 +64,7 @@ TABLES = {"planted": planting.table} | {
         *(tables_arms.verdicts_of_arms, tables_arms.changes_of_arms),
         *(tables_arms.classes_of_arms, tables_changes.class_changes),
         *(model_bias.model_bias, model_bias.model_bias_metrics, model_bias.model_bias_ranks),
+        *(correction.correction, correction.misclassification),
         *(tables_tradeoff.tradeoff, tables_tradeoff.tradeoff_cost, tables_tradeoff.fairness_of_arms),
     )
 }

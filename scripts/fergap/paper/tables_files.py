@@ -48,6 +48,8 @@ FILES = {
     "unseen_sources": "accuracy on each source by networks that saw it and by others that never did",
     "agreement": "how far those agree who said who is in the pictures",
     "agreement_confusion": "the answers of every two of them, one against the other",
+    "correction": "group metrics and gaps by a model's labels alone, people's alone, and corrected by both",
+    "misclassification": "how often the model labels faces of each group as what, by class and answer",
     "unanswered": "faces for which a model that was asked in words named no class",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
     "dataset_shares": "share of each class by one, two and three attributes",

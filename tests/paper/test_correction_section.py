@@ -1,0 +1,72 @@
+"""Gaps corrected by people's answers in the paper."""
+
+import re
+
+import pytest
+from tests.paper.made_up import study_config, write_study
+
+from fergap.audit.correction import BY_ANSWER
+from fergap.paper.correction import corrected, correction, description, misclassification
+from fergap.paper.results import Results
+
+
+def plain(text):
+    text = re.sub(r"\]\{title=[^}]*\}", "", text.replace("\N{NO-BREAK SPACE}", " ").replace("\\", ""))
+    return text.replace("[[", "[")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    def edit(found):
+        table = found["correction"]
+        own = (table["attribute"] == "age") & (table["group"] == "child") & table["reference"].notna()
+        own &= table["class"].isna() & (table["arm"] == "baseline")
+        primary = own & (table["primary"] == 1)
+        assert primary.sum() == 1
+        table.loc[primary, ["estimate", "ci_low", "ci_high", "effective_n"]] = [-0.123, -0.2, -0.04, 789.4]
+        for metric, value in (("tipping_factor", 3.25), ("tipping_ratio", 0.4), ("attenuation", 0.62)):
+            table.loc[own & (table["metric"] == metric), ["estimate", "status"]] = [value, "ok"]
+        thin = "not estimable: in the gold sample 3 faces of female read wrong"
+        other = (table["attribute"] == "gender") & (table["estimator"] == BY_ANSWER) & (table["metric"] == "accuracy")
+        table.loc[other, ["estimate", "ci_low", "ci_high", "status"]] = [float("nan")] * 3 + [thin]
+
+    return Results(write_study(tmp_path_factory.mktemp("study"), edit=edit))
+
+
+def test_every_gap_is_shown_by_every_estimator(study):
+    table = plain(correction(study))
+    assert len(table.splitlines()) == 2 + 2 * 2 * 6
+    assert "−12.3 [−20.0, −4.0] | 789 |" in table
+    assert "3 faces of female read wrong" in table
+
+
+def test_the_text_says_what_the_rows_do(study):
+    text = plain(corrected(study))
+    assert "−12.3 [−20.0, −4.0] corrected with errors that may depend on the answer" in text
+    assert "62 % of a gap" in text
+    assert "3.2 times the errors found" in text
+    assert "0.40 times as often on faces read wrong as on those read right" in text
+    assert "too small to tell errors by answer for female − male under baseline" in text
+    assert "−12.3 [−20.0, −4.0]" in plain(description(study))
+
+
+def test_simulated_raters_are_called_so(study, tmp_path):
+    assert "simulated raters, who stand for people, answered" in plain(corrected(study))
+    people = study_config()["people"] | {"sources": ["drawn", {"table": "ann.csv"}]}
+    text = plain(corrected(Results(write_study(tmp_path, study_config(people=people)))))
+    assert "of which people answered" in text
+    assert "simulated" not in text
+
+
+def test_errors_of_the_labels_are_those_of_the_table(study):
+    table = study.table("misclassification")
+    row = table[
+        table["class"].isna() & (table["among"] == "all") & (table["arm"] == "baseline") & (table["group"] == "child")
+    ]
+    row = row[row["label"] == "adult"].iloc[0]
+    assert row["estimate"] > 0
+    line = next(
+        line for line in plain(misclassification(study)).splitlines() if line.startswith("| child | adult | baseline")
+    )
+    assert f"{100 * row['estimate']:.1f} %" in line
+    assert len(plain(misclassification(study)).splitlines()) == 2 + 4 * 2

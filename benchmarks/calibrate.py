@@ -30,7 +30,7 @@ from fergap.audit.proportions import bonett_price, clopper_pearson, miettinen_nu
 from fergap.audit.resampling import gap_statistics
 from fergap.audit.settings import BOOTSTRAP_ANSWERS, BOOTSTRAP_FACES
 from fergap.audit.stratified import Strata, exact_conditional, risk_difference
-from fergap.audit.verdicts import certified, change_verdict
+from fergap.audit.verdicts import CHANGED, certified, judged_change
 from fergap.files import whole
 from fergap.seeds import generator
 
@@ -55,7 +55,7 @@ QUANTITIES = {  # the figure's markers: label, colour, shape, shift within the s
 ERRORS = {
     "rate of the verdict gap": ("gap, where there is none", "#d55e00", "D", 0),
     "rate of the verdict equivalent": ("equivalent, at the margin or beyond", "#0072b2", "s", 0),
-    "rate of the verdict changed": ("narrowed or widened, where nothing changed", "#cc79a7", "D", 0.15),
+    "rate of the verdict changed": ("a change, where nothing changed", "#cc79a7", "D", 0.15),
     "rate of p below 0.05": ("McNemar's p below 0.05, where nothing changed", "#009e73", "^", -0.15),
 }
 
@@ -354,7 +354,7 @@ def change_rows(case: BeforeAfter, simulations: int, bootstraps: int, seed: int)
     yield from tally.rows()
     nominal = {}
     if case.change == 0:
-        verdicts = ["changed" if v.startswith(("narrowed", "widened")) else "no change shown" for v in verdicts]
+        verdicts = ["changed" if v.startswith(CHANGED) else "no change shown" for v in verdicts]
         nominal = {"changed": ALPHA}
     yield from rates(case.name, "welch or mover, newcombe at 90 %", verdicts, nominal, seed)
 
@@ -384,17 +384,15 @@ def mean_change(table: np.ndarray) -> np.ndarray:
 
 def verdict_on_change(one: Pairs, other: Pairs, found: Any) -> str:
     """Return the verdict on the change of a gap that is alone in its family."""
-    rights = [(pairs.n11 + pairs.n10, pairs.n11 + pairs.n01, pairs.n) for pairs in (one, other)]
-    (b1, a1, n1), (b0, a0, n0) = rights
+    (a1, n1), (a0, n0) = ((pairs.n11 + pairs.n01, pairs.n) for pairs in (one, other))
     row = {
+        "estimate": found.estimate,
         "ci_low": found.ci_low,
         "ci_high": found.ci_high,
         "p_adjusted": found.p_value,
-        "gap_before": b1 / n1 - b0 / n0,
-        "gap_after": a1 / n1 - a0 / n0,
         "equivalent_after": certified(newcombe(a1, n1, a0, n0, 2 * CONFIDENCE - 1), MARGIN),
     }
-    return change_verdict(row, ALPHA)
+    return judged_change(row, one, other, CONFIDENCE)["verdict"]
 
 
 def f1_rows(case: TwoGroups, bootstraps: int, seed: int) -> Iterator[Row]:

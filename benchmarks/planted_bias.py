@@ -268,13 +268,20 @@ def predict(
         return train_together(tasks, silent)[0].probabilities.argmax(1)
 
 
-def judged(before: np.ndarray, after: np.ndarray, true: np.ndarray, child: np.ndarray, margin: float) -> Row:
-    """Return the audit's estimate and verdict of the gap after, and its verdict on the change."""
+def counted(before: np.ndarray, after: np.ndarray, true: np.ndarray, child: np.ndarray) -> np.ndarray:
+    """Return the count of faces by group, true class, and class said before and after: (2, c, c, c) int."""
     classes = len(EXPRESSIONS)
+    every = np.full(len(true), True)
+    return tabulate([child.astype(np.int64), true, before, after], [2, classes, classes, classes], every)
+
+
+def judged(table: np.ndarray, margin: float) -> Row:
+    """Return the audit's estimate and verdict of the gap after, and its estimate and verdict on the change.
+
+    ``table`` is that of :func:`counted`; it is what is kept of a network, so that the audit may judge it anew.
+    """
     contrast = Contrast("before", "after")
     settings = Settings(margin, CONFIDENCE, 100, 10, 0, (contrast,))
-    every = np.full(len(true), True)
-    table = tabulate([child.astype(np.int64), true, before, after], [2, classes, classes, classes], every)
     paired = PairedSplit("age", GROUPS, 0, table)
     split = Split("age", GROUPS, 0, table.sum(2))
     found = next(row for row in tests("after", split, EXPRESSIONS, settings) if row["primary"])
@@ -285,7 +292,8 @@ def judged(before: np.ndarray, after: np.ndarray, true: np.ndarray, child: np.nd
     _, change = gap_change(paired.pairs_of(1), paired.pairs_of(0), CONFIDENCE)
     tested = {"p_value": change.p_value, "p_adjusted": change.p_value, "adjustment": None, "status": "ok"}
     changed = next(change_verdicts(contrast, paired, {(contrast.name, *key[1:]): tested}, settings))
-    return {"audit_gap": verdict["estimate"], "verdict": verdict["verdict"], "change_verdict": changed["verdict"]}
+    found = {"audit_gap": verdict["estimate"], "verdict": verdict["verdict"]}
+    return found | {"audit_change": changed["estimate"], "change_verdict": changed["verdict"]}
 
 
 def shares_right(said: np.ndarray, true: np.ndarray, child: np.ndarray) -> tuple[float, float]:
@@ -304,14 +312,19 @@ def wrong_verdict(verdict: str, estimate: float, gap: float, margin: float) -> b
     return verdict == "gap" and estimate * gap <= 0
 
 
-def wrong_change(verdict: str, before: float, after: float, margin: float) -> bool:
-    """Return whether a verdict on the change of a gap is wrong about the two networks' gaps in the population."""
+def wrong_change(verdict: str, estimate: float, before: float, after: float, margin: float) -> bool:
+    """Return whether a verdict on the change of a gap is wrong about the two networks' gaps in the population.
+
+    ``estimate`` is the change that the audit found; *moved* names no more than its direction.
+    """
     if "equivalent" in verdict and "not shown equivalent" not in verdict and abs(after) >= margin:
         return True
     if verdict.startswith("narrowed"):
         return abs(after) >= abs(before)
     if verdict == "reversed":
         return before * after >= 0
+    if verdict == "moved":
+        return (after - before) * estimate <= 0
     return verdict == "widened" and abs(after) <= abs(before)
 
 
@@ -334,7 +347,8 @@ def cell(
             base = said if base is None else base
             adult, own = shares_right(said[population], true[population], child[population])
             row = {"options": dict(arms[name]), "adult": adult, "child": own, "gap": own - adult}
-            row |= judged(base[audit], said[audit], true[audit], child[audit], sizes.margin)
+            table = counted(base[audit], said[audit], true[audit], child[audit])
+            row |= {"shape": table.shape, "counts": table.ravel().tolist()}
             kept[name] = row | {"seconds": round(time.perf_counter() - started, 2)}
         write_text(json.dumps(kept, indent=1), done)
     return [{"arm": name, "seed": seed} | kept[name] for name in names]
@@ -442,13 +456,16 @@ def run(
     for i, ((mechanism, points), _) in enumerate(keys):
         before = found[i][0]["gap"]
         for row in found[i]:
-            told = {k: v for k, v in row.items() if k not in ("options", "seconds")}
-            wrong = {"wrong": int(wrong_verdict(row["verdict"], row["audit_gap"], row["gap"], sizes.margin))}
-            change = None
-            if row["arm"] != BASELINE:
-                change = int(wrong_change(row["change_verdict"], before, row["gap"], sizes.margin))
-            told |= {"change_verdict": None} if change is None else {}
-            rows.append({"mechanism": mechanism, "planted": points} | told | wrong | {"wrong_change": change})
+            told = {k: v for k, v in row.items() if k not in ("options", "seconds", "shape", "counts")}
+            told |= judged(np.array(row["counts"]).reshape(row["shape"]), sizes.margin)
+            wrong = {"wrong": int(wrong_verdict(told["verdict"], told["audit_gap"], row["gap"], sizes.margin))}
+            if row["arm"] == BASELINE:
+                told |= {"audit_change": None, "change_verdict": None}
+                wrong["wrong_change"] = None
+            else:
+                changed = told["change_verdict"], told["audit_change"], before, row["gap"]
+                wrong["wrong_change"] = int(wrong_change(*changed, sizes.margin))
+            rows.append({"mechanism": mechanism, "planted": points} | told | wrong)
     order = [list(MECHANISMS).index(r["mechanism"]) * 10 + r["planted"] for r in rows]
     frame = pd.DataFrame(rows).assign(order=order)
     return frame.sort_values(["order", "seed"], kind="stable").drop(columns="order").reset_index(drop=True)
@@ -514,9 +531,9 @@ def section(frame: pd.DataFrame, sizes: Sizes, command: str, date: str) -> str:
         "in points), each network's gap measured on "
         f"{2 * sizes.population:,} fresh faces; where no gap is planted, the gap left, in points; change of accuracy "
         f"in points. A verdict of the audit ({sizes.audit:,} faces, margin ±{100 * sizes.margin:g} points) is wrong if "
-        "it says *equivalent* of a gap beyond the margin, names the wrong group, or calls a gap narrowed, widened or "
-        f"reversed that was not; *undecided* is not wrong. {seeds} seeds, `{sizes.network}`, {sizes.train:,} training "
-        f"faces of {sizes.side} pixels, {sizes.epochs} epochs. {date}, `{command}`."
+        "it says *equivalent* of a gap beyond the margin, names the wrong group, or calls a gap narrowed, widened, "
+        f"reversed or moved that was not; *undecided* is not wrong. {seeds} seeds, `{sizes.network}`, {sizes.train:,} "
+        f"training faces of {sizes.side} pixels, {sizes.epochs} epochs. {date}, `{command}`."
     )
 
 

@@ -31,7 +31,7 @@ def test_a_verdict_is_wrong_about_the_network_s_own_gap(benchmark):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "before", "after", "expected"),
+    ("verdict", "before", "after", "expected"),  # of an audit that found a change by 0.03
     [
         ("narrowed, not shown equivalent", -0.06, -0.03, False),
         ("narrowed, not shown equivalent", -0.03, 0.06, True),
@@ -41,12 +41,14 @@ def test_a_verdict_is_wrong_about_the_network_s_own_gap(benchmark):
         ("widened", -0.06, -0.03, True),
         ("reversed", -0.03, 0.04, False),
         ("reversed", -0.03, -0.01, True),
+        ("moved", -0.03, 0.04, False),
+        ("moved", -0.03, -0.06, True),
         ("equivalent, change not shown", 0.0, 0.07, True),
         ("no change shown", 0.0, 0.07, False),
     ],
 )
 def test_a_verdict_on_a_change_is_wrong_about_the_two_gaps(benchmark, verdict, before, after, expected):
-    assert benchmark.wrong_change(verdict, before, after, 0.05) is expected
+    assert benchmark.wrong_change(verdict, 0.03, before, after, 0.05) is expected
 
 
 def test_the_share_removed_and_its_error(benchmark):
@@ -78,7 +80,7 @@ def test_the_verdicts_are_the_audit_s(benchmark):
     n, classes = 900, sorted(benchmark.EXPRESSIONS)
     true, child = draw.integers(0, 7, n), draw.random(n) < 0.3
     before, after = (np.where(draw.random(n) < 0.8 - gap * child, true, (true + 1) % 7) for gap in (0.2, 0.05))
-    found = benchmark.judged(before, after, true, child, 0.05)
+    found = benchmark.judged(benchmark.counted(before, after, true, child), 0.05)
     ids = [f"f{i:04d}" for i in range(n)]
     names = np.array(classes)
     said = [
@@ -94,6 +96,7 @@ def test_the_verdicts_are_the_audit_s(benchmark):
     assert found == {
         "audit_gap": pytest.approx(gap["estimate"]),
         "verdict": gap["verdict"],
+        "audit_change": pytest.approx(change["estimate"]),
         "change_verdict": change["verdict"],
     }
 

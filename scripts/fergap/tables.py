@@ -368,6 +368,7 @@ TABLES = {
         | {"margin": OPEN_SHARE, "smallest_margin": OPEN_SHARE, "minimum_detectable_gap": OPEN_SHARE}
         | {"n_group": COUNT, "n_reference": COUNT, "accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
         | {"gap_before": GAP, "gap_after": GAP, "change_group": GAP, "change_reference": GAP}
+        | {"gap_mean": GAP, "gap_mean_low": OPEN_NUMBER, "gap_mean_high": OPEN_NUMBER}
         | {"levelling_down": Column("integer", missing=True, low=0, high=1), "lost": OPEN_TEXT, "sentence": TEXT}
         | {"simpson": Column("integer", missing=True, low=0, high=1), "simpson_reading": OPEN_TEXT}
     ),

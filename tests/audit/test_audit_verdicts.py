@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_ind
 
 from fergap.audit import audit
+from fergap.audit.paired import Pairs, mean_gap, welch
 from fergap.audit.sentences import gap_sentence, interval, p_value, percent, points, whole_percent
+from fergap.audit.verdicts import judged_change
 
 
 def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **more) -> dict[str, pd.DataFrame]:
@@ -33,7 +36,10 @@ def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **
         ((4000, 40, 40, 920), (8000, 100, 100, 1800), "equivalent, change not shown", 0),
         ((60, 6, 8, 26), (160, 12, 11, 17), "no change shown", 0),
         ((3500, 500, 30, 970), (8000, 100, 100, 1800), "widened", 0),
-        ((3900, 50, 550, 500), (8000, 100, 100, 1800), "reversed", 0),
+        ((3900, 50, 550, 500), (8000, 100, 100, 1800), "reversed", 0),  # and wider, on the other side
+        ((810, 10, 80, 100), (1600, 30, 30, 340), "widened", 0),  # from half a point that is not shown
+        ((750, 10, 80, 160), (1600, 30, 30, 340), "moved", 0),  # from −5.5 to 1.5
+        ((750, 10, 115, 125), (1600, 30, 30, 340), "reversed", 0),  # from −5.5 to 5.0
         ((600, 10, 12, 378), (1100, 500, 20, 380), "narrowed, not shown equivalent", 1),
     ],
 )
@@ -128,3 +134,24 @@ def test_numbers_as_printed():
         "p > 0.999",
         "p = 0.999",
     ]
+
+
+def test_the_mean_of_two_gaps_is_welch_s_on_the_faces():
+    group, reference = Pairs(60, 6, 8, 26), Pairs(160, 12, 11, 17)
+    faces = [np.repeat([1.0, 0.5, 0.5, 0.0], pairs) for pairs in (group, reference)]
+    expected = ttest_ind(*faces, equal_var=False).confidence_interval(0.95)
+    assert mean_gap(group, reference, 0.95) == pytest.approx((faces[0].mean() - faces[1].mean(), *expected))
+    assert np.isnan(mean_gap(Pairs(10, 0, 0, 0), Pairs(20, 0, 0, 0), 0.95)[1:]).all()
+
+
+def test_narrowed_is_seldom_said_of_a_gap_that_crossed_zero():
+    # before and after equally large on different sides: narrowed and widened both are wrong
+    rng = np.random.default_rng(3)
+    drawn, said = ((500, (0.66, 0.04, 0.12, 0.18)), (1500, (0.7, 0.04, 0.04, 0.22))), []
+    for _ in range(400):
+        group, reference = (Pairs(*rng.multinomial(n, cells)) for n, cells in drawn)
+        change = welch(group, reference, 0.95)
+        row = change._asdict() | {"p_adjusted": change.p_value, "equivalent_after": False}
+        said.append(judged_change(row, group, reference, 0.95)["verdict"])
+    assert said.count("no change shown") < 20
+    assert sum(v.startswith(("narrowed", "widened")) for v in said) / 400 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)

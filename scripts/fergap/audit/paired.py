@@ -90,6 +90,25 @@ def welch(group: Pairs, reference: Pairs, confidence: float) -> Difference:
     )
 
 
+def mean_gap(group: Pairs, reference: Pairs, confidence: float) -> tuple[float, float, float]:
+    """Return the mean of the gaps before and after, group − reference, and its interval by Welch's t.
+
+    Each face counts ½ for either arm in which it is right. Without any spread the ends are NaN.
+    """
+    means, parts = [], []
+    for pairs in (group, reference):
+        half = (pairs.n10 + pairs.n01) / 2
+        mean = (pairs.n11 + half) / pairs.n
+        means.append(mean)
+        parts.append(((pairs.n11 + half / 2) / pairs.n - mean**2) / (pairs.n - 1))
+    estimate, variance = means[0] - means[1], sum(parts)
+    if variance <= 0:
+        return estimate, math.nan, math.nan
+    df = variance**2 / sum(v**2 / (pairs.n - 1) for v, pairs in zip(parts, (group, reference), strict=True))
+    reach = math.sqrt(variance) * float(t.isf((1 - confidence) / 2, df))
+    return estimate, estimate - reach, estimate + reach
+
+
 def mover_change(group: Pairs, reference: Pairs, confidence: float) -> Difference:
     """Return the MOVER interval of the difference of changes on Bonett–Price limits; conservative in small cells.
 

@@ -130,7 +130,12 @@ def change_sentence(row: Row) -> str:
         "no change shown": f"no change is shown, and {outside}",
         "reversed": "it changed sign" + (f", and {inside}" if certified else f", and {outside}"),
         "widened": "it widened" + (f", though {inside}" if certified else f", and {outside}"),
+        "moved": "it moved, but that it is smaller or larger than before is not shown"
+        + (f"; {inside}" if certified else f", and {outside}"),
     }[row["verdict"]]
+    if row["verdict"] == "moved":  # 0 may lie halfway between the two
+        around = f"{whole_percent(row['confidence'])} CI {interval(row['gap_mean_low'], row['gap_mean_high'])}"
+        numbers += f"; mean of the two gaps {points(row['gap_mean'])}, {around}"
     sentence = (
         f"From {row['contrast']}, the gap {between} went from {points(row['gap_before'])} to "
         f"{points(row['gap_after'])} points ({numbers}): {conclusion}. "
@@ -168,6 +173,7 @@ def tradeoff_sentence(row: Row) -> str:
         same = f"{arm} is indistinguishable from {baseline} in accuracy ({accuracy}) and in the gap {between} ({gap})"
         return f"{same}.{often}"
     said = {"narrowed": "narrowed the gap", "widened": "widened the gap", "reversed": "changed the sign of the gap"}
+    said |= {"moved": "moved the gap, not shown to be smaller or larger,"}
     said |= {"gap: no": "is not shown to change the gap"}
     said |= {"higher": "gained accuracy", "lower": "lost accuracy", "accuracy: no": "is not shown to change accuracy"}
     first, second = (words for key, words in said.items() if key in row["verdict"])

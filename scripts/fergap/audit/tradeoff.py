@@ -17,13 +17,12 @@ from fergap.audit.paired import mcnemar_midp
 from fergap.audit.proportions import newcombe, tango
 from fergap.audit.sentences import tradeoff_sentence
 from fergap.audit.settings import Contrast, Settings, few_answers
-from fergap.audit.verdicts import certified, change_verdict, levelling
+from fergap.audit.verdicts import CHANGED, certified, judged_change, levelling
 from fergap.seeds import generator
 
 Row = dict[str, Any]
 DRAWS = 2_000  # at most; a share of them is known to 1.1 points, a standard error to 2 %
 CHUNK = 1_000  # draws at a time, which bounds the memory
-CHANGED = ("narrowed", "widened", "reversed")  # how a verdict on a change begins where one is shown
 OTHER_FACES = "not estimable: other faces or other true classes than the baseline's"
 
 
@@ -252,9 +251,9 @@ def judge(row: Row, counts: PairedSplit, g: int, r: int, settings: Settings, tol
     x1, n1, x0, n0 = answers(counts.before, g, r)
     narrow = newcombe(*answers(counts.after, g, r), settings.equivalence_confidence)
     change = {"gap_before": x1 / n1 - x0 / n0, "gap_after": row["gap"], "p_adjusted": row["gap_p_adjusted"]}
-    change |= {"ci_low": row["gap_change_low"], "ci_high": row["gap_change_high"]}
+    change |= {"estimate": row["gap_change"], "ci_low": row["gap_change_low"], "ci_high": row["gap_change_high"]}
     change |= {"equivalent_after": certified(narrow, settings.margin)}
-    change["verdict"] = change_verdict(change, settings.alpha)
+    change |= judged_change(change, counts.pairs_of(g), counts.pairs_of(r), settings.confidence)
     gap = change["verdict"].split()[0].rstrip(",")
     gap = gap if gap in CHANGED else "no change shown"
     accuracy = "no change shown"

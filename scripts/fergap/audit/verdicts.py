@@ -8,12 +8,14 @@ from fergap.audit.adjustment import simpson, simpson_reading
 from fergap.audit.changes import gap_change
 from fergap.audit.counts import PairedSplit, Split
 from fergap.audit.gaps import answers, bounds, pairs
+from fergap.audit.paired import Pairs, mean_gap
 from fergap.audit.power import minimum_detectable_change, minimum_detectable_gap
 from fergap.audit.proportions import newcombe, tango
 from fergap.audit.sentences import change_sentence, gap_sentence
 from fergap.audit.settings import Contrast, Settings
 
 Row = dict[str, Any]
+CHANGED = ("narrowed", "widened", "reversed", "moved")  # how a verdict on a change begins where one is shown
 
 
 def certified(interval: tuple[float, float], margin: float) -> bool:
@@ -73,8 +75,8 @@ def change_verdicts(
 ) -> Iterator[Row]:
     """Yield the verdict on each gap's change in one contrast and attribute.
 
-    The gap changed if the interval of its change excludes 0 and the adjusted p is below α; which way is decided by its
-    size before and after. It is equivalent after if its interval at confidence 1 − 2α lies inside the margin.
+    The gap changed if the interval of its change excludes 0 and the adjusted p is below α; :func:`judged_change` says
+    which way. It is equivalent after if its interval at confidence 1 − 2α lies inside the margin.
     """
     for g, r, row in pairs(contrast.after, split.after, settings):
         row |= {"contrast": contrast.name, "before": contrast.before, "after": contrast.after}
@@ -95,27 +97,51 @@ def change_verdicts(
             row |= {"smallest_margin": max(map(abs, narrow)), "equivalent_after": certified(narrow, settings.margin)}
             smallest = minimum_detectable_change(found.se, settings.confidence)
             row["minimum_detectable_gap"] = min(1.0, smallest) if found.se > 0 else math.nan
-            row["verdict"] = change_verdict(row, settings.alpha)
+            row |= judged_change(row, group, reference, settings.confidence)
             row |= levelling(row, split, g, r, settings)
         yield row | {"sentence": change_sentence(row)}
 
 
-def change_verdict(row: Row, alpha: float) -> str:
-    """Return the verdict on a gap's change from its interval, adjusted p, and size before and after."""
-    changed = (row["ci_low"] > 0 or row["ci_high"] < 0) and row["p_adjusted"] < alpha
-    if changed and abs(row["gap_after"]) > abs(row["gap_before"]):
-        # that the other group is ahead now is shown; that it is ahead by more is not
-        return "widened" if row["gap_before"] * row["gap_after"] >= 0 else "reversed"
-    if changed:
-        return "narrowed and equivalent" if row["equivalent_after"] else "narrowed, not shown equivalent"
-    return "equivalent, change not shown" if row["equivalent_after"] else "no change shown"
+def judged_change(row: Row, group: Pairs, reference: Pairs, confidence: float) -> Row:
+    """Return the verdict on a gap's change, and the mean of the gaps before and after that it rests on.
+
+    That a gap moved does not say that it is smaller: it may have crossed 0 and be as large on the other side. Since
+    before² − after² is −2 × change × mean of both, a gap *narrowed* where change and mean are shown to have different
+    signs and *widened* where the same one (an intersection–union test, Berger 1982: each at its own level). It is
+    *reversed* where both gaps are shown and differ in sign, unless it narrowed; where it changed and none of these is
+    shown, it *moved*.
+
+    Parameters
+    ----------
+    row : dict
+        ``estimate``, ``ci_low``, ``ci_high`` and ``p_adjusted`` of the change, and ``equivalent_after``.
+    """
+    mean, low, high = mean_gap(group, reference, confidence)
+    found = {"gap_mean": mean, "gap_mean_low": low, "gap_mean_high": high}
+    within = row["equivalent_after"]
+    if not ((row["ci_low"] > 0 or row["ci_high"] < 0) and row["p_adjusted"] < 1 - confidence):
+        return found | {"verdict": "equivalent, change not shown" if within else "no change shown"}
+    shown = low > 0 or high < 0
+    if shown and row["estimate"] * mean < 0:
+        return found | {"verdict": "narrowed and equivalent" if within else "narrowed, not shown equivalent"}
+    if turned(group, reference, confidence):
+        return found | {"verdict": "reversed"}
+    return found | {"verdict": "widened" if shown else "moved"}
+
+
+def turned(group: Pairs, reference: Pairs, confidence: float) -> bool:
+    """Return whether the intervals of a gap before and after lie on different sides of 0."""
+    n1, n0 = group.n, reference.n
+    before = newcombe(group.n11 + group.n10, n1, reference.n11 + reference.n10, n0, confidence)
+    after = newcombe(group.n11 + group.n01, n1, reference.n11 + reference.n01, n0, confidence)
+    return (before[0] > 0 and after[1] < 0) or (before[1] < 0 and after[0] > 0)
 
 
 def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) -> Row:
     """Return whether a gap got smaller because the better group lost, and the groups that lost.
 
     A group lost if the interval of its change lies below 0. It is levelling down if the gap got smaller and the group
-    that was better before lost; also if a gap that narrowed owes at least half of that to the better group's fall.
+    that was better before lost; also if a gap that changed owes at least half of that to the better group's fall.
     """
     lost = []
     for i in (g, r):
@@ -125,7 +151,7 @@ def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) 
     better = g if row["gap_before"] > 0 else r
     fall = -split.pairs_of(better).change
     shrinkage = abs(row["gap_before"]) - abs(row["gap_after"])
-    mostly = row["verdict"].startswith("narrowed") and fall >= shrinkage / 2
+    mostly = row["verdict"].startswith(("narrowed", "moved")) and fall >= shrinkage / 2
     down = shrinkage > 0 and (split.groups[better] in lost or mostly)
     if down and split.groups[better] not in lost:
         lost.append(split.groups[better])

@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fergap.audit.verdicts import CHANGED
 from fergap.paper.cells import any_few
 from fergap.paper.drawing import group_looks, label, rows_axis, shade_margin
 from fergap.paper.numbers import MINUS
@@ -12,7 +13,6 @@ from fergap.paper.style import FAINT, INK, Look, new_figure, sheet
 
 MOST_PANELS = 6
 SIDE_BY_SIDE = 3
-CHANGED = ("narrowed", "widened", "reversed")  # how the verdict on a change begins where one is shown
 
 
 def panels_of(results: Results) -> list[tuple[str, str, str] | None]:

@@ -15,12 +15,13 @@ TOLD = {
     "narrowed, not shown equivalent": "narrowed, not shown to be within the margin after,",
     "reversed": "changed its sign",
     "widened": "widened",
+    "moved": "moved, not shown to be smaller or larger than before,",
     "equivalent, change not shown": "was within the margin after, though no change of it is shown,",
     "no change shown": "was not shown to change",
     "not estimable": "could not be estimated",
 }
 NOT_SAID = ("no change shown", "not estimable")
-WITH_NUMBERS = ("narrowed and equivalent", "narrowed, not shown equivalent", "reversed", "widened")
+WITH_NUMBERS = ("narrowed and equivalent", "narrowed, not shown equivalent", "reversed", "widened", "moved")
 
 
 def told_in_full(results: Results) -> str:

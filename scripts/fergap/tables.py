@@ -16,6 +16,7 @@ LONGEST_NUMBER, LARGEST = 300, 9e18  # characters; what an int64 holds
 LONGEST_ROW = 1 << 20  # bytes at the end of a CSV in which its last row is looked for
 NO_GROUP = ("unclear", "not a face")  # answers to who is in a picture that name no group
 CONTROL = r"[\x00-\x1f\x7f]"
+OWNER = "owner_"  # begins the columns of ``faces`` that hold what the owners of a data set noted of people
 KINDS = {"text": "str", "integer": "int64", "number": "float64"}
 
 
@@ -85,7 +86,7 @@ TABLES = {
             "ambiguity": Column("number", missing=True, low=0),
         },
         key=("image_id",),
-        prefixes={"votes_": COUNT, "owner_": OPEN_TEXT},
+        prefixes={"votes_": COUNT, OWNER: OPEN_TEXT},
     ),
     "dropped": Table({"reason": TEXT, "count": COUNT, "examples": OPEN_TEXT}, key=("reason",)),
     "labels": Table({"label": TEXT, "matched": COUNT, "assigned": COUNT}, key=("label",)),

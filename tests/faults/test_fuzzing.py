@@ -48,7 +48,6 @@ def cases(count: int) -> Callable:
     return settings(
         max_examples=count * TIMES,
         deadline=20_000,  # a hang is a failure
-        derandomize=TIMES == 1,  # CI tries the same cases each time
         database=None,
         phases=[Phase.explicit, Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -14,7 +14,7 @@ import pyarrow as pa
 from fergap.errors import UserError
 from fergap.faces.archives import opened
 from fergap.faces.delimited import blocks
-from fergap.faces.listing import OWNER, Listing, Pixels
+from fergap.faces.listing import Listing, Pixels
 from fergap.faces.locations import AFFECTNET_PARTS, OWNED
 from fergap.faces.pictures import read_pictures
 from fergap.faces.vocabulary import (
@@ -28,7 +28,7 @@ from fergap.faces.vocabulary import (
     decoded,
 )
 from fergap.progress import Progress
-from fergap.tables import CONTROL
+from fergap.tables import CONTROL, OWNER
 
 NO_BOX, NOT_OF_SEVEN = "no box of the face", "contempt, none of the seven"
 AFFECTNET_HEADER = ("subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "expression")

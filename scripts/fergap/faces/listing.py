@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-OWNER = "owner_"
-
 Pixels = tuple[np.ndarray, np.ndarray]
 
 

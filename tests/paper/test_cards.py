@@ -7,6 +7,7 @@ from made_up import study_config, write_study
 from test_document import STUDIES
 
 from fergap.paper.cards import data_sheet, model_card, plain, sentences, summary_card
+from fergap.paper.methods import limitations
 from fergap.paper.results import Results
 from fergap.paper.style import save
 
@@ -24,6 +25,14 @@ def test_the_cards_have_the_usual_headings_and_no_markup_of_the_paper(tmp_path, 
     texts = [text.get_text() for text in summary_card(results).texts]
     assert "What was found" in texts
     assert "What to keep in mind" in texts
+
+
+def test_a_summary_without_arms_shows_no_markup(tmp_path):
+    study = study_config()
+    results = Results(write_study(tmp_path, study), study | {"arms": []})
+    texts = " ".join(text.get_text() for text in summary_card(results).texts)
+    assert "would come by chance" in words([texts])
+    assert not re.search(r"\{title=|\]\{|\[\[|\\", texts)
 
 
 def words(texts):
@@ -66,6 +75,25 @@ def test_the_summary_fits_one_page_and_keeps_its_bytes(tmp_path):
         assert (tmp_path / f"a.{form}").read_bytes() == (tmp_path / f"b.{form}").read_bytes()
 
 
+def test_what_to_keep_in_mind_is_never_cut(tmp_path):
+    study = study_config(audit={"contrasts": [{"before": "baseline", "after": a} for a in ("child_oversampled", "b")]})
+    study["arms"] = [*study["arms"], {"name": "b", "network": "pyramid"}]
+    results = Results(write_study(tmp_path, study, n=600))
+    found = results.table("verdicts")
+    for more in (1, 3):
+        results.tables["verdicts"] = found.assign(sentence=[" ".join([s] * more) for s in found["sentence"]])
+        figure = summary_card(results)
+        texts = [t for t in figure.texts if t.get_text() != "•"]
+        head = next(i for i, t in enumerate(texts) if t.get_text() == "What to keep in mind")
+        limits = [plain(text) for text in limitations(study, "", [], results)][:3]
+        assert words(t.get_text() for t in texts[head + 1 : -1]) == words(limits)
+        figure.draw_without_rendering()
+        boxes = [t.get_window_extent().transformed(figure.transFigure.inverted()) for t in texts[head + 1 :]]
+        assert all(above.y0 > below.y1 for above, below in zip(boxes, boxes[1:], strict=False))
+        cut = [t.get_text() for t in texts if "in the paper." in t.get_text()]
+        assert len(cut) == (more > 1)
+
+
 def test_one_or_two_faces_are_not_told_on_the_cards(tmp_path):
     results = Results(write_study(tmp_path, few=2, n=400))
     for text in (model_card(results), data_sheet(results), words(t.get_text() for t in summary_card(results).texts)):
@@ -75,3 +103,4 @@ def test_one_or_two_faces_are_not_told_on_the_cards(tmp_path):
 def test_plain_words():
     marked = '[−4.1 \\[−6, −2\\]]{title="v1: audit/gaps.csv, line 2"} points [@wilson1927] of child\\_oversampled'
     assert plain(marked) == "−4.1 [−6, −2] points of child_oversampled"
+    assert plain('(2.9 % [[0.0, 5.5]]{title="v2: audit/dataset_bias.csv, line 4"}; p)') == "(2.9 % [0.0, 5.5]; p)"

@@ -69,7 +69,7 @@ rule audit:
         arms=audited(config),
         unseen=unseen(config),
         groups=declared_groups(config),
-        model_raters=models_of(config["people"]["sources"]),
+        model_raters=model_raters(config["people"]["sources"]),
         tried=tried(config),
         labels=config["faces"].get("labels"),
         schemes=config["faces"].get("schemes", {}),

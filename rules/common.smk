@@ -23,7 +23,12 @@ from fergap.faces.locations import (
 )
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
-from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
+from fergap.people.sources import (
+    fairface_of,
+    know_drawing,
+    model_raters,
+    table_files,
+)
 from fergap.training.plan import (
     arm_packs,
     asked_arms,

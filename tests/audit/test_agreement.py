@@ -170,6 +170,20 @@ def test_adjudications_are_no_raters_answers_and_are_counted():
     pd.testing.assert_frame_equal(as_table(list(agreement_confusion(more)), "agreement_confusion"), confusion)
 
 
+def test_a_model_beside_two_people_counts_in_pairs_alone():
+    people = {("ann", 0): "aaaaccccac", ("bob", 0): "aaacccccc."}
+    alone, _ = found(people, list("xxxxxyyyyy"))
+    sample, raters = study(people | {("machine", 0): "cacacacaca", ("drawn", 0): "aaaaaccccc"}, list("xxxxxyyyyy"))
+    rows = as_table(list(agreement(sample, raters, SETTINGS, ["machine"])), "agreement")
+    for metric in ("krippendorffs_alpha", "answers_differ"):
+        columns = ["n", "estimate", "raters"]
+        assert one(rows, metric)[columns].tolist() == one(alone, metric)[columns].tolist()
+    assert one(rows, "percent_agreement", first="ann", second="machine")["n"] == 10
+    # without two people, all who answered are compared
+    less = as_table(list(agreement(sample, raters, SETTINGS, ["machine", "bob"])), "agreement")
+    assert one(less, "krippendorffs_alpha")["raters"] == 4
+
+
 def test_simulated_raters_are_recovered():
     """Two raters who err at random in 10 % and 20 %: kappa and alpha from the shares that follow."""
     rng, n, hits = np.random.default_rng(8), 300, 0

@@ -1,5 +1,6 @@
 """The summary card, the model card and the data sheet: what the tables say, in plain words."""
 
+import itertools
 import re
 
 import pytest
@@ -89,7 +90,7 @@ def test_what_to_keep_in_mind_is_never_cut(tmp_path):
         assert words(t.get_text() for t in texts[head + 1 : -1]) == words(limits)
         figure.draw_without_rendering()
         boxes = [t.get_window_extent().transformed(figure.transFigure.inverted()) for t in texts[head + 1 :]]
-        assert all(above.y0 > below.y1 for above, below in zip(boxes, boxes[1:], strict=False))
+        assert all(above.y0 > below.y1 for above, below in itertools.pairwise(boxes))
         cut = [t.get_text() for t in texts if "in the paper." in t.get_text()]
         assert len(cut) == (more > 1)
 

@@ -52,6 +52,16 @@ def test_the_table_and_the_sentence_say_what_the_rows_do(tmp_path):
     assert "25.0 % of the answers on age were given with the study's guess in view" in said
 
 
+def test_people_are_told_from_models_among_the_raters(tmp_path):
+    study = results(tmp_path, {"estimate": 0.57, "raters": 2, "ci_low": 0.4, "ci_high": 0.7}, {})
+    assert "all 2" in agreement(study)
+    rows = study.table("agreement")
+    model = rows[rows["first"].notna()].assign(second="machine")
+    study.tables["agreement"] = pd.concat([rows, model], ignore_index=True)
+    assert "the 2 people" in agreement(study)
+    assert "Beyond chance those raters who are people agree by" in raters_agree(study)
+
+
 def test_without_an_estimate_there_is_a_reason_and_no_sentence(tmp_path):
     study = results(tmp_path, {"status": "not estimable: every answer alike"}, {"estimate": 0})
     assert "every answer alike" in agreement(study)

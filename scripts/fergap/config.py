@@ -19,17 +19,13 @@ from jsonschema import Draft202012Validator, ValidationError
 from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import (
     LOCATIONS,
-    OF_ONE,
     OWNED,
-    SEVERAL,
-    SOURCE,
     VOTES,
-    drawn_sources,
-    entries,
     needed,
 )
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
+from fergap.study import OF_ONE, SEVERAL, SOURCE, drawn_sources, entries
 from fergap.training.options import option_faults
 from fergap.training.plan import (
     AFTER,

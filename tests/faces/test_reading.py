@@ -15,10 +15,11 @@ from small_faces import settings, some_pixels, some_votes, write_fer2013, write_
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.faces.locations import LOCATIONS, SEVERAL, source_files
+from fergap.faces.locations import LOCATIONS, source_files
 from fergap.faces.pictures import TOO_LARGE, read_pictures
 from fergap.faces.reading import gather, read_faces
 from fergap.faces.sources import SOURCES, image_table
+from fergap.study import SEVERAL
 
 KAGGLE = "challenges-in-representation-learning-facial-expression-recognition-challenge.zip"
 OUTPUTS = {

@@ -11,9 +11,10 @@ from small_faces import SCHEMES, some_pixels, some_votes, write_ferplus
 from fergap import tables
 from fergap.errors import UserError
 from fergap.faces.drawn import draw, write
-from fergap.faces.locations import drawn_sources, entries, published_count, source_files
+from fergap.faces.locations import published_count, source_files
 from fergap.faces.reading import gather
 from fergap.people.annotators import from_drawn, from_source
+from fergap.study import drawn_sources, entries
 
 SEVEN = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 

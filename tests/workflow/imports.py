@@ -52,11 +52,11 @@ def imported(root: Path, *starts: Path) -> set[str]:
     return followed(root, *starts)[1]
 
 
-def stages(root: Path, *starts: Path) -> set[str]:
-    """Return the folders of the library, such as ``audit``, that files need."""
+def parts(root: Path, *starts: Path) -> set[str]:
+    """Return the parts of the library that files need: its folders, such as ``audit``, and its own modules."""
     library = root / "scripts" / "fergap"
     inside = [path.relative_to(library) for path in followed(root, *starts)[0] if path.is_relative_to(library)]
-    return {path.parent.as_posix() for path in inside} - {"."}
+    return {path.stem if path.parent == Path() else path.parent.as_posix() for path in inside}
 
 
 def environments(root: Path) -> dict[str, list[Path]]:

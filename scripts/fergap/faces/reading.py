@@ -13,12 +13,12 @@ from fergap.faces.expressions import evaluate
 from fergap.faces.labels import columns_of, label
 from fergap.faces.leave_one_out import readings
 from fergap.faces.listing import Listing
-from fergap.faces.locations import SEVERAL, entries
 from fergap.faces.pictures import MISSING, UNREADABLE
 from fergap.faces.sources import SOURCES
 from fergap.faces.vocabulary import unified
 from fergap.faces.votes import VOTES, ambiguity
 from fergap.files import whole
+from fergap.study import SEVERAL, entries
 
 NO_VOTES, NO_LABEL = "no votes", "no label"
 OTHER_CLASS = "not in faces.classes"

@@ -7,6 +7,7 @@ from fergap.paper.markdown import listing, name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, points, with_interval
 from fergap.paper.reading import alpha, related
 from fergap.paper.results import WHOLE, Results
+from fergap.study import SOURCE
 
 
 def recognisers(results: Results) -> list[str]:
@@ -156,7 +157,7 @@ def unseen(results: Results) -> str:
 
 def words(arm: dict) -> str:
     """Return in words what an arm has to do with sources; empty where nothing."""
-    if arm.get("label") == "source":
+    if arm.get("label") == SOURCE:
         return "recognises the source of a face"
     return "leaves each source out in turn" if arm.get("folds") else ""
 
@@ -164,7 +165,7 @@ def words(arm: dict) -> str:
 def protocol(study: dict) -> str:
     """Return how arms that recognise sources or leave them out are trained, as sentences."""
     said = []
-    if arms := [name(arm["name"]) for arm in study["arms"] if arm.get("label") == "source"]:
+    if arms := [name(arm["name"]) for arm in study["arms"] if arm.get("label") == SOURCE]:
         said.append(
             f"{listing(arms)} {'is' if len(arms) == 1 else 'are'} trained on the same folds to tell from which source "
             "a face comes, and not what it shows."

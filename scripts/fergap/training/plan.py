@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
-from fergap.faces.locations import SOURCE, entries
 from fergap.models.names import family_name
+from fergap.study import SOURCE, entries
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]

@@ -4,7 +4,7 @@ from fergap.paper.cells import heading
 from fergap.paper.figures_shares import blocks, lines_of
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent
-from fergap.paper.reading import alpha, related
+from fergap.paper.reading import related
 from fergap.paper.results import Results
 
 SHOWN = ("total_variation", "cramers_v", "uncertainty_coefficient")
@@ -59,7 +59,7 @@ def together(results: Results) -> str:
         size = results.cite(fixed(row.estimate, 2), "dataset_bias", row, "estimate")
         around = f"{fixed(row.ci_low, 2)} to {fixed(row.ci_high, 2)}"
         p = f"p {results.cite(related(row.p_adjusted), 'dataset_bias', row, 'p_adjusted')}"
-        (shown if row.p_adjusted < alpha(results) else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
+        (shown if row.p_adjusted < results.alpha else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
     said = []
     if shown:
         said.append(f"On one another depend {'; '.join(shown)}.")
@@ -87,7 +87,7 @@ def classes_and_groups(results: Results) -> str:
         size = f"{cite(percent(row.estimate), 'estimate')} {cite(interval(row.ci_low, row.ci_high), 'ci_low')}"
         chance = f"{cite(percent(row.expected), 'expected')} would come by chance"
         p = f"p {cite(related(row.p_adjusted), 'p_adjusted')}"
-        if row.p_adjusted < alpha(results):
+        if row.p_adjusted < results.alpha:
             said.append(
                 f"The classes depend on {name(attribute)}: their shares differ by {size}, where {chance} ({p})."
             )

@@ -108,7 +108,7 @@ def gap_forest(results: Results) -> str:
         + (told(r.status) if pd.isna(r.estimate) else with_interval(r.estimate, r.ci_low, r.ci_high))
         for r in results.gaps().itertuples(index=False)
     ]
-    margin = points(results.study["audit"]["margin"], signed=False)
+    margin = points(results.margin, signed=False)
     return f"Gaps in accuracy in percentage points, against a margin of {margin} points. " + "; ".join(parts) + "."
 
 

@@ -53,6 +53,21 @@ class Results:
         self.study = study or json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         self.tables: dict[str, pd.DataFrame] = {}
 
+    @property
+    def confidence(self) -> float:
+        """The level of the intervals."""
+        return self.study["audit"]["confidence"]
+
+    @property
+    def alpha(self) -> float:
+        """The level of the tests."""
+        return 1 - self.confidence
+
+    @property
+    def margin(self) -> float:
+        """The margin within which gaps count as equivalent, as a fraction."""
+        return self.study["audit"]["margin"]
+
     def path(self, name: str) -> Path:
         """Return where table ``name`` lies."""
         return Path(self.elsewhere.get(name, self.folder / relative(name)))

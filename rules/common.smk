@@ -19,13 +19,12 @@ from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
-from fergap.study import all_drawn, drawn_sources
+from fergap.study import all_drawn, audited, drawn_sources, recognising
 from fergap.training.plan import (
     arm_packs,
     asked_arms,
     asked_paths,
     asked_settings,
-    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -35,7 +34,6 @@ from fergap.training.plan import (
     given_weights,
     job_settings,
     pack_paths,
-    recognising,
     trained_arms,
     tried,
     unseen,

@@ -25,17 +25,15 @@ from fergap.faces.locations import (
 )
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
-from fergap.study import OF_ONE, SEVERAL, SOURCE, drawn_sources, entries
+from fergap.study import OF_ONE, SEVERAL, SOURCE, audited, drawn_sources, entries, recognising
 from fergap.training.options import option_faults
 from fergap.training.plan import (
     AFTER,
-    audited,
     expanded,
     expanded_contrasts,
     external_arms,
     given_features,
     given_weights,
-    recognising,
     unseen,
 )
 

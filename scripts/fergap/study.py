@@ -1,4 +1,4 @@
-"""What a study's configuration says of its faces; standard library alone, because the workflow itself calls it."""
+"""What a study's configuration says of its faces and arms; standard library alone, because the workflow calls it."""
 
 SEVERAL = "several"
 SOURCE = "source"  # what the attribute is called that tells the faces of several sources apart
@@ -33,3 +33,13 @@ def drawn_sources(faces: dict) -> dict[str, dict]:
 def all_drawn(faces: dict) -> bool:
     """Return whether every face of a study is drawn."""
     return all(entry["source"] == "drawn" for entry in entries(faces))
+
+
+def recognising(config: dict) -> list[str]:
+    """Return the arms that recognise the source of a face and not what it shows."""
+    return [arm["name"] for arm in config["arms"] if arm.get("label") == SOURCE]
+
+
+def audited(config: dict) -> list[str]:
+    """Return the arms that recognise what a face shows."""
+    return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]

@@ -7,7 +7,7 @@ from fergap.paper.markdown import listing, name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, points, with_interval
 from fergap.paper.reading import related
 from fergap.paper.results import WHOLE, Results
-from fergap.study import SOURCE
+from fergap.study import SOURCE, recognising
 
 
 def recognisers(results: Results) -> list[str]:
@@ -165,7 +165,7 @@ def words(arm: dict) -> str:
 def protocol(study: dict) -> str:
     """Return how arms that recognise sources or leave them out are trained, as sentences."""
     said = []
-    if arms := [name(arm["name"]) for arm in study["arms"] if arm.get("label") == SOURCE]:
+    if arms := [name(arm) for arm in recognising(study)]:
         said.append(
             f"{listing(arms)} {'is' if len(arms) == 1 else 'are'} trained on the same folds to tell from which source "
             "a face comes, and not what it shows."

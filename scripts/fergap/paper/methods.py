@@ -7,7 +7,7 @@ from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
-from fergap.study import SEVERAL, all_drawn, entries
+from fergap.study import SEVERAL, all_drawn, audited, entries, recognising
 
 SOURCES = {
     "drawn": (
@@ -102,7 +102,7 @@ def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
     kind = "drawn faces" if all_drawn(study["faces"]) else "faces"
     guessed = " as a model infers them from the picture" if guesses(study) else ""
-    number = sum(not arm.get("label") for arm in study["arms"])
+    number = len(audited(study))
     if not study["arms"]:
         return (
             f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
@@ -313,7 +313,7 @@ def network(given: str) -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
-    told = [*told, *(arm["name"] for arm in arms if arm.get("label"))]
+    told = [*told, *recognising(study)]
     used: dict[str, list[dict]] = {}
     for arm in arms:
         if arm["name"] in told:

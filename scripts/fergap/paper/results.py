@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fergap.paper.sources import Sources
+from fergap.study import audited
 from fergap.tables import TABLES, read
 
 FOLDERS = {
@@ -94,7 +95,7 @@ class Results:
         Nor with those that recognise the source of a face, which have a section of their own.
         """
         left = self.ranked_alone.difference(self.named_in_full)
-        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in left and not arm.get("label")]
+        return [arm for arm in audited(self.study) if arm not in left]
 
     @property
     def named_in_full(self) -> list[str]:

@@ -81,7 +81,9 @@ def test_what_was_found_of_what_was_planted_is_counted(tmp_path):
 
 def test_what_is_missed_is_named(tmp_path):
     text = plain(held(results(tmp_path, p=0.4, verdict="undecided")))
-    assert text.startswith("Of 2 differences that were planted, none is found; not gender and class go together (p ")
+    assert text.startswith(
+        "Of 2 differences that were planted, none is found; missed: gender and class go together (p "
+    )
     assert text.endswith("Of 2 that were not planted, none is found.")
 
 

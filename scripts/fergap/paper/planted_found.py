@@ -162,7 +162,7 @@ def held(results: Results) -> str:
     missed, wrong = [q for q in planted if not q.found], [q for q in fair if q.found]
     said = []
     if planted:
-        rest = f"; not {listing([_cited(results, q) for q in missed])}" if missed else ""
+        rest = f"; missed: {listing([_cited(results, q) for q in missed])}" if missed else ""
         said.append(f"Of {len(planted)} differences that were planted, {_found(len(planted) - len(missed))}{rest}.")
     if fair:
         rest = f": {listing([_cited(results, q) for q in wrong])}" if wrong else ""

@@ -156,7 +156,12 @@ def people(study: dict) -> str:
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
-    part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
+    part = (
+        f" A sample of {count(sample)} faces of each class was annotated; what is said of people and classes holds for "
+        "a data set whose classes are as frequent as in that sample."
+        if sample
+        else ""
+    )
     several = " Which source a face comes from is an attribute too." if len(entries(study["faces"])) > 1 else ""
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
     alone = not any(isinstance(given, dict) and "table" in given for given in sources)

@@ -165,15 +165,18 @@ def held(results: Results) -> str:
     said = []
     if planted:
         rest = f"; missed: {listing([_cited(results, q) for q in missed])}" if missed else ""
-        said.append(f"Of {len(planted)} differences that were planted, {_found(len(planted) - len(missed))}{rest}.")
+        said.append(
+            f"Of {len(planted)} differences that were planted, {_found(len(planted) - len(missed), planted)}{rest}."
+        )
     if fair:
         rest = f": {listing([_cited(results, q) for q in wrong])}" if wrong else ""
-        said.append(f"Of {len(fair)} that were not planted, {_found(len(wrong))}{rest}.")
+        said.append(f"Of {len(fair)} that were not planted, {_found(len(wrong), fair)}{rest}.")
     return " ".join(said)
 
 
-def _found(number: int) -> str:
-    return f"{number or 'none'} {'is' if number < 2 else 'are'} found"
+def _found(number: int, asked: list[Question]) -> str:
+    shown = "all" if number == len(asked) > 1 else number or "none"
+    return f"{shown} {'is' if number < 2 else 'are'} found"
 
 
 def _cited(results: Results, question: Question) -> str:

@@ -114,7 +114,7 @@ def main() -> None:
     """Draw, measure, write, and tell what covers less than it says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=500)
-    parser.add_argument("--resamples", type=int, default=500)
+    parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=20231127)
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only these; all by default")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))

@@ -14,11 +14,12 @@ from fergap.paper.reading import related
 from fergap.paper.results import WHOLE, Results
 from fergap.study import all_drawn
 
-YES, NO, INDIRECT = "yes", "no", "through the sources"
+YES, NO, INDIRECT, EITHER = "yes", "no", "through the sources", "either way"
 CAPTION = (
     "What the drawing planted between sources and groups, and what was found of it. *Through the sources*: not planted "
-    "itself, but a consequence of what was."
+    "itself, but a consequence of what was. *Either way*: both sources are made harder, each in its own way."
 )
+HARDER = PLAIN | {"label_noise": 0}  # settings that make a source harder to recognise, and where they do not
 DRAWN = ("source", "gender", "age")  # the attributes that the drawing decides on
 
 
@@ -27,7 +28,7 @@ class Question:
     """Something that the drawing planted or did not, and what was found: a row of a table."""
 
     what: str
-    planted: str  # YES, NO, or INDIRECT: what follows from other things that were planted
+    planted: str  # YES, NO, INDIRECT (it follows from other things that were planted) or EITHER (of unknown sign)
     found: bool
     called: str
     size: str
@@ -65,10 +66,11 @@ def gap(found: dict[str, dict], attribute: str, group: str, reference: str) -> s
     if attribute != "source":
         return YES if harder[attribute] else NO
     two = {source: found[source] for source in (group, reference)}
-    if differs(two, *PLAIN, "label_noise", "child_strength", "child_style", "gender_strength"):
-        return YES
-    who = (harder["age"] and differs(two, "children")) or (harder["gender"] and differs(two, "female"))
-    return INDIRECT if who or differs(two, "stereotype") else NO
+    own = [tuple(truth.get(key, plain) for key, plain in HARDER.items()) for truth in two.values()]
+    if own[0] != own[1]:
+        return YES if tuple(HARDER.values()) in own else EITHER
+    people = ("children", "child_strength", "child_style", "female", "gender_strength", "stereotype")
+    return INDIRECT if differs(two, *people) else NO
 
 
 def questions(results: Results) -> list[Question]:
@@ -164,15 +166,18 @@ def held(results: Results) -> str:
     said = []
     if planted:
         rest = f"; missed: {listing([_cited(results, q) for q in missed])}" if missed else ""
-        said.append(f"Of {len(planted)} differences that were planted, {_found(len(planted) - len(missed))}{rest}.")
+        said.append(
+            f"Of {len(planted)} differences that were planted, {_found(len(planted) - len(missed), planted)}{rest}."
+        )
     if fair:
         rest = f": {listing([_cited(results, q) for q in wrong])}" if wrong else ""
-        said.append(f"Of {len(fair)} that were not planted, {_found(len(wrong))}{rest}.")
+        said.append(f"Of {len(fair)} that were not planted, {_found(len(wrong), fair)}{rest}.")
     return " ".join(said)
 
 
-def _found(number: int) -> str:
-    return f"{number or 'none'} {'is' if number < 2 else 'are'} found"
+def _found(number: int, asked: list[Question]) -> str:
+    shown = "all" if number == len(asked) > 1 else number or "none"
+    return f"{shown} {'is' if number < 2 else 'are'} found"
 
 
 def _cited(results: Results, question: Question) -> str:

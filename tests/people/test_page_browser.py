@@ -3,20 +3,19 @@
 import csv
 import io
 import json
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from devtools import CHROMIUM, Browser
+from devtools import Browser
+from tests.viewers import AXE, CHROMIUM, NO_AXE, NO_CHROMIUM
 
 from fergap.people.page.building import build_page, questions
 from fergap.people.raters import from_page
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page with")
-AXE = Path(os.environ.get("AXE_CORE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 ASKED = questions({"gender": ["female", "male"], "age": ["child", "adult"]}, {"child": [0, 14], "adult": [15, 120]}, {})
 BEGIN = "document.getElementById('rater').value = {!r}; document.querySelector('#start form').requestSubmit()"
 
@@ -325,7 +324,7 @@ def test_nothing_sticks_out_and_words_stand_out(browser, tmp_path: Path, width: 
     assert contrast("on-accent", "accent") >= 4.5
 
 
-@pytest.mark.skipif(not AXE.exists(), reason=f"no axe-core: npm install --no-save axe-core@4.14.1 puts it in {AXE}")
+@pytest.mark.skipif(not AXE.exists(), reason=NO_AXE)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("disputed", [None, [["gender"], ["age"]] * 30])
 def test_axe_core_finds_nothing(browser, tmp_path: Path, theme: str, disputed: list | None) -> None:

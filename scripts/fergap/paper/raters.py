@@ -63,7 +63,8 @@ def raters_agree(results: Results) -> str:
             alpha = results.cite(coefficient(row), "agreement", row, "estimate")
             parts.append(f"α {alpha} on {prose(row.attribute)} ({count(row.n)} faces)")
     said = [f"Beyond chance the raters agree by {some(parts)}, where one would be always and zero by chance."]
-    return " ".join([*(said if parts else []), *disputes(results)])
+    drawn = ["@fig-agreement has every two raters, and the classes apart."] if coefficients(results) else []
+    return " ".join([*(said if parts else []), *drawn, *disputes(results)])
 
 
 def shares(results: Results, metric: str) -> list[tuple[object, str]]:

@@ -156,7 +156,7 @@ def figure(results: Results) -> Figure:
         rows = bands(results)
         pairs = list(rows.drop_duplicates(["attribute", "group", "reference"]).itertuples())
         columns = min(2, len(pairs))
-        drawing = new_figure(1.2 + 6.0 * -(-len(pairs) // columns))
+        drawing = new_figure(1.2 + 6.6 * -(-len(pairs) // columns))
         panels = drawing.subplots(-(-len(pairs) // columns), columns, squeeze=False, sharey=True).ravel()
         for axes, row in zip(panels, pairs, strict=False):
             panel(axes, results, row)
@@ -166,7 +166,6 @@ def figure(results: Results) -> Figure:
             axes.set_ylabel("gap, percentage points")
         handles, names = panels[0].get_legend_handles_labels()
         drawing.legend(handles, names, loc="outside lower center", ncols=len(names))
-        drawing.supxlabel("entropy of the votes on a face, bits (below: faces of each group)", fontsize=8)
         return drawing
 
 
@@ -192,12 +191,13 @@ def panel(axes: Axes, results: Results, of: object) -> None:
                 axes.plot([x, x], [100 * row.ci_low, 100 * row.ci_high], "-", color=colour, linewidth=1.4)
             axes.plot(x, 100 * row.estimate, **look)
     shown = rows.drop_duplicates("place").itertuples()
-    names = [f"{band_name(row)}\n{size(row.n_group)} / {size(row.n_reference)}" for row in shown]
+    names = [f"{band_name(row)}\n{size(row.n_group)}\n{size(row.n_reference)}" for row in shown]
     axes.set_xticks(range(len(order)), names)
     axes.set_xlim(-0.5, len(order) - 0.5)
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(signed))
     axes.grid(axis="y")
+    axes.set_xlabel("entropy of the votes, bits (below: faces of each group)")
     axes.set_title(f"{label(of.group)} {MINUS} {label(of.reference)}")
 
 

@@ -7,6 +7,7 @@ from tests.paper.made_up import write_study
 
 from fergap.paper.cells import FEW
 from fergap.paper.human import LIMITS, bands, description, figure, human_reference, read_by_people
+from fergap.paper.numbers import points
 from fergap.paper.results import Results
 
 CRUDE = "metric == 'model_accuracy' and adjusted_for.isna()"
@@ -81,7 +82,7 @@ def test_the_figure_and_its_description_have_every_band(tmp_path):
         shown = taggers_once[taggers_once["estimate"].notna()]
         assert {round(100 * e, 6) for e in shown["estimate"]} <= drawn
         for row in shown.itertuples():
-            assert f"{100 * row.estimate:+.1f}".replace("-", "−").replace("+0.0", "0.0") in told
+            assert points(row.estimate) in told
 
 
 def test_a_band_of_one_or_two_faces_is_not_told(tmp_path):

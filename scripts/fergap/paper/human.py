@@ -1,5 +1,7 @@
 """The taggers beside the model in the paper: whose gap is whose, and what is left at equal ambiguity."""
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -155,9 +157,10 @@ def figure(results: Results) -> Figure:
     with sheet():
         rows = bands(results)
         pairs = list(rows.drop_duplicates(["attribute", "group", "reference"]).itertuples())
-        columns = min(2, len(pairs))
-        drawing = new_figure(1.2 + 6.6 * -(-len(pairs) // columns))
-        panels = drawing.subplots(-(-len(pairs) // columns), columns, squeeze=False, sharey=True).ravel()
+        columns = min(2 if len(pairs) <= 4 else 3, len(pairs))
+        lines_of_panels = math.ceil(len(pairs) / columns)
+        drawing = new_figure(min(22.0, 1.2 + 6.6 * lines_of_panels))
+        panels = drawing.subplots(lines_of_panels, columns, squeeze=False, sharey=True).ravel()
         for axes, row in zip(panels, pairs, strict=False):
             panel(axes, results, row)
         for axes in panels[len(pairs) :]:
@@ -197,7 +200,7 @@ def panel(axes: Axes, results: Results, of: object) -> None:
     axes.tick_params(axis="x", length=0)
     axes.yaxis.set_major_formatter(FuncFormatter(signed))
     axes.grid(axis="y")
-    axes.set_xlabel("entropy of the votes, bits (below: faces of each group)")
+    axes.set_xlabel("entropy of the votes, bits; faces of each")
     axes.set_title(f"{label(of.group)} {MINUS} {label(of.reference)}")
 
 

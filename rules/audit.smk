@@ -46,6 +46,7 @@ rule audit:
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
         human_reference=update("results/{study}/audit/human_reference.csv"),
+        by_ambiguity=update("results/{study}/audit/by_ambiguity.csv"),
         source_recognition=update("results/{study}/audit/source_recognition.csv"),
         unseen_sources=update("results/{study}/audit/unseen_sources.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),

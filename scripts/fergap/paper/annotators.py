@@ -12,6 +12,7 @@ from fergap.paper.results import Results
 
 CALLED = {"gap": "a gap"}
 STUDY = "the study"
+FEWER = 0.5  # of the most faces that anyone labelled, below which an annotator labelled a sample
 
 
 def shown(results: Results) -> pd.DataFrame:
@@ -66,7 +67,14 @@ def shares(results: Results) -> str:
         ]
         if len(said) > 1:
             parts.append(f"{group_name(group)} {listing(said)}")
-    return f"Labelled are {'; '.join(parts)}." if parts else ""
+    sizes = table.groupby("annotator")["faces"].max()
+    sample = (
+        " Who labelled fewer faces labelled a sample: where it was drawn evenly by class and guess, as for the "
+        "annotation page, rare groups have a larger share of it than of all faces, which is no disagreement."
+        if len(sizes) and sizes.min() < FEWER * sizes.max()
+        else ""
+    )
+    return f"Labelled are {'; '.join(parts)}.{sample}" if parts else ""
 
 
 def verdicts(results: Results) -> str:

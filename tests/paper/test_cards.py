@@ -8,7 +8,8 @@ from made_up import study_config, write_study
 from test_document import STUDIES
 
 from fergap.paper.cards import data_sheet, model_card, plain, sentences, summary_card
-from fergap.paper.methods import limitations
+from fergap.paper.document import Document
+from fergap.paper.methods import limitations, seen_as
 from fergap.paper.results import Results
 from fergap.paper.style import save
 
@@ -93,6 +94,23 @@ def test_what_to_keep_in_mind_is_never_cut(tmp_path):
         assert all(above.y0 > below.y1 for above, below in itertools.pairwise(boxes))
         cut = [t.get_text() for t in texts if "in the paper." in t.get_text()]
         assert len(cut) == (more > 1)
+
+
+def test_predictions_that_were_given_are_not_said_to_be_out_of_fold(tmp_path):
+    study = study_config()
+    study["arms"] = [{"name": a["name"], "predictions": f"{a['name']}.csv"} for a in study["arms"]]
+    write_study(tmp_path, study, training=False)
+    document, results = Document(tmp_path), Results(tmp_path)
+    said = [document.abstract(), model_card(results), words(t.get_text() for t in summary_card(results).texts)]
+    for text in said:
+        assert "out of fold" not in text.lower()
+        assert "as given" in text.lower()
+    assert "We audit two sets of predictions" in said[0]
+    assert document.seen_as == "as given"
+    assert seen_as(study_config()) == "out of fold"
+    mixed = [*study["arms"][:1], {"name": "b", "network": "pyramid"}, {"name": "c", "from": study["arms"][0]["name"]}]
+    assert seen_as(study | {"arms": mixed}) == "as given or out of fold"
+    assert seen_as(study | {"arms": mixed}, ["c"]) == "as given"
 
 
 def test_one_or_two_faces_are_not_told_on_the_cards(tmp_path):

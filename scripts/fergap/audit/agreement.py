@@ -212,7 +212,8 @@ def agreement(
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
         head = {"attribute": attribute, "among": WHOLE, "raters": people.shape[1], "status": "ok"}
-        given, again = raters[raters["attribute"] == attribute], again[again.columns.intersection(people.columns)]
+        given, left = raters[raters["attribute"] == attribute], first.columns.difference(people.columns)
+        again = again[again.columns.difference(left)]
         yield from dispute_rows(head, people, again, given, settings)
 
 

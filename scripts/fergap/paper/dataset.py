@@ -75,7 +75,8 @@ def together(results: Results) -> str:
         (shown if row.p_adjusted < results.alpha else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
     said = []
     if shown:
-        said.append(f"On one another depend {'; '.join(shown)}.")
+        all_of = "; ".join(shown)
+        said.append(f"{all_of[:1].upper()}{all_of[1:]} depend on one another.")
     if other:
         said.append(f"That they depend on one another is not shown for {'; '.join(other)}.")
     return " ".join(said)

@@ -1,6 +1,6 @@
 rule audit:
     input:
-        lib=library("audit", "faces"),
+        lib=library("audit", "study"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
         raters="results/{study}/people/raters.parquet",
@@ -46,6 +46,7 @@ rule audit:
         dataset_bias=update("results/{study}/audit/dataset_bias.csv"),
         dataset_shares=update("results/{study}/audit/dataset_shares.csv"),
         human_reference=update("results/{study}/audit/human_reference.csv"),
+        by_ambiguity=update("results/{study}/audit/by_ambiguity.csv"),
         source_recognition=update("results/{study}/audit/source_recognition.csv"),
         unseen_sources=update("results/{study}/audit/unseen_sources.csv"),
         agreement=update("results/{study}/audit/agreement.csv"),
@@ -71,8 +72,6 @@ rule audit:
         groups=declared_groups(config),
         model_raters=models_of(config["people"]["sources"]),
         tried=tried(config),
-        labels=config["faces"].get("labels"),
-        schemes=config["faces"].get("schemes", {}),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

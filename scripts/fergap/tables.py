@@ -86,7 +86,7 @@ TABLES = {
             "ambiguity": Column("number", missing=True, low=0),
         },
         key=("image_id",),
-        prefixes={"votes_": COUNT, OWNER: OPEN_TEXT},
+        prefixes={"votes_": COUNT, "tagger_": SHARE, OWNER: OPEN_TEXT},
     ),
     "dropped": Table({"reason": TEXT, "count": COUNT, "examples": OPEN_TEXT}, key=("reason",)),
     "labels": Table({"label": TEXT, "matched": COUNT, "assigned": COUNT}, key=("label",)),
@@ -559,6 +559,14 @@ TABLES = {
         | ESTIMATE
         | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
         | {"answered": OPEN_SHARE, "compared": OPEN_SHARE}
+    ),
+    "by_ambiguity": Table(
+        HEAD
+        | PAIR
+        | {"metric": TEXT, "bits_above": NUMBER, "bits_to": OPEN_NUMBER, "n_group": COUNT, "n_reference": COUNT}
+        | {"accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
+        | ESTIMATE
+        | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
     ),
     # what the paper makes of Snakemake's benchmark files
     "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),

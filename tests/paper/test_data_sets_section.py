@@ -122,7 +122,7 @@ def test_a_data_set_without_arms_is_told_of(data_alone):
     abstract = paper.abstract()
     assert "how biased a data set is" in abstract
     assert "The classes depend on gender" in abstract
-    assert "source and gender (Cramér" in dataset.together(data_alone).split("is not shown")[0]
+    assert "Source and gender (Cramér" in dataset.together(data_alone).split("is not shown")[0]
     shown, _, other = dataset.together(data_alone).partition("is not shown for")
     assert "hair" not in shown
     assert "source and hair" in other

@@ -113,7 +113,8 @@ def question(study: dict, values: dict[str, str]) -> str:
     if number and len(given) == number:
         what = "a given set of predictions" if number == 1 else f"{small(number)} given sets of predictions"
     return (
-        f"We audit {what} of facial expression{conditions(study)} on {values['faces']} {kind} in {values['class count']} classes: "
+        f"We audit {what} of facial expression{conditions(study)} on {values['faces']} {kind} in "
+        f"{values['class count']} classes: "
         f"{'does it' if number == 1 else 'do they'} recognise some groups of people less often than others, by "
         f"{values['attributes']}{guessed}? A gap of less than {values['margin']} percentage points counts as small; "
         "this margin was declared before the run."

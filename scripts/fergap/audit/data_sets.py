@@ -15,9 +15,9 @@ from fergap.audit.proportions import tango, wilson
 from fergap.audit.settings import Settings, too_few
 from fergap.errors import UserError
 from fergap.seeds import generator
+from fergap.study import SOURCE
 
 Row = dict[str, Any]
-SOURCE = "source"
 DRAWS = 10_000
 EVERY = "all"
 

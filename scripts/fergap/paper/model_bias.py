@@ -6,7 +6,7 @@ from fergap.audit.model_bias import EVERY, SCORE
 from fergap.paper.cells import find, heading, reason
 from fergap.paper.markdown import name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, points
-from fergap.paper.reading import alpha, related, some, was
+from fergap.paper.reading import related, some, was
 from fergap.paper.results import Results
 
 METRICS = {
@@ -135,7 +135,7 @@ def blind(results: Results) -> str:
             f"{prose(row.arm)} scores {score}, where a group-blind model would score {expected} ({share} of it)"
         )
     corrected = own[own["form"] == "corrected"]
-    for row in corrected[corrected["p_value"] < alpha(results)].itertuples():
+    for row in corrected[corrected["p_value"] < results.alpha].itertuples():
         p = results.cite(related(row.p_value), "model_bias", row, "p_value")
         size = results.cite(prose(scored(row)), "model_bias", row, "estimate, ci_low, ci_high")
         shown.append(f"{name(row.arm)} ({size}, p {p})")

@@ -53,7 +53,7 @@ def annotation(page: Path, light: Path, dark: Path) -> None:
                 "document.getElementById('rater').value = 'anna'; document.querySelector('#start form').requestSubmit()"
             )
             browser.wait("document.documentElement.dataset.ready")
-            for keys in ("ma", "fa", "fa", "fc", "uu", "fc", "fa", "ma", "ma", "fa", "mc", "ma", "m"):
+            for keys in ("ma", "fa", "fa", "fc", "u", "fc", "fa", "ma", "ma", "fa", "mc", "ma", "m"):
                 for key in keys:
                     browser.press(key)
                     time.sleep(0.75)  # as fast as a person

@@ -25,8 +25,6 @@ from fergap.paper.figures_gaps import gap_forest
 from fergap.paper.results import Results
 
 PAGES = ("Abstract", "Gaps in accuracy with their intervals", "(a) Each gap before and after")  # what they show
-
-
 KINDS = ("women", "men", "girls", "boys")  # of the contact sheet's columns
 HEAD, LEFT, BETWEEN = 24, 84, 6  # pixels above the faces, left of them, and between the kinds
 

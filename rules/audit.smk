@@ -1,6 +1,6 @@
 rule audit:
     input:
-        lib=library("audit", "faces"),
+        lib=library("audit", "study"),
         predictions="results/{study}/training/predictions.parquet",
         people="results/{study}/people/people.parquet",
         raters="results/{study}/people/raters.parquet",
@@ -72,8 +72,6 @@ rule audit:
         groups=declared_groups(config),
         model_raters=models_of(config["people"]["sources"]),
         tried=tried(config),
-        labels=config["faces"].get("labels"),
-        schemes=config["faces"].get("schemes", {}),
         seed=lookup(dpath="seed", within=config),
         failures=failed_before("audit"),
     script:

@@ -15,21 +15,16 @@ from fergap.config import (
     owners_ages,
 )
 from fergap.errors import UserError
-from fergap.faces.locations import (
-    drawn_sources,
-    entries,
-    published_count,
-    source_files,
-)
+from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
 from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
+from fergap.study import all_drawn, audited, drawn_sources, recognising
 from fergap.training.plan import (
     arm_packs,
     asked_arms,
     asked_paths,
     asked_settings,
-    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -39,7 +34,6 @@ from fergap.training.plan import (
     given_weights,
     job_settings,
     pack_paths,
-    recognising,
     trained_arms,
     tried,
     unseen,
@@ -74,13 +68,17 @@ CALIBRATION = os.path.relpath(Path(workflow.basedir) / "benchmarks" / "calibrati
 
 
 def library(*packages):
-    """Return the library files on which a result depends: those of the named packages, and what every stage shares."""
+    """Return the library files on which a result depends: of the named packages and modules, and what all share."""
     folder = Path(os.path.relpath(Path(workflow.basedir) / "scripts" / "fergap"))
     shared = [folder / f"{name}.py" for name in ("errors", "files", "seeds", "tables")]
     return [
         str(path)
         for path in shared
-        + [p for name in packages for p in sorted((folder / name).glob("*.*"))]
+        + [
+            path
+            for name in packages
+            for path in sorted((folder / name).glob("*.*")) or [folder / f"{name}.py"]
+        ]
     ]
 
 
@@ -192,8 +190,8 @@ def check_gpu():
 
 def shown_pixels(wildcards):
     """Return the pixels of faces that may be shown: drawn ones, and others only where the configuration says so."""
-    drawn = len(DRAWN) == len(entries(config["faces"]))
-    if HAS_FACES and (drawn or config["paper"]["show_faces"]):
+    shown = all_drawn(config["faces"]) or config["paper"]["show_faces"]
+    if HAS_FACES and shown:
         return f"results/{STUDY}/faces/pixels.npy"
     return []
 

@@ -40,7 +40,7 @@ rule draw_faces:
 
 rule read_faces:
     input:
-        lib=library("faces"),
+        lib=library("faces", "study"),
         files=list(FACE_FILES.values()),
     output:
         pixels=update("results/{study}/faces/pixels.npy"),

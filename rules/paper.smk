@@ -1,7 +1,7 @@
 rule draw_figures:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit", "models"),
+        lib=library("paper", "audit", "models", "study"),
         audit=rules.audit.output,
         calibration=CALIBRATION,
         pixels=shown_pixels,
@@ -41,7 +41,7 @@ rule draw_figures:
 rule render_paper:
     input:
         unpack(paper_files),
-        lib=library("paper", "audit", "models"),
+        lib=library("paper", "audit", "models", "study"),
         document=f"{REPORT}/paper.qmd",
         report=collect(
             f"{REPORT}/{{file}}",

@@ -1,6 +1,6 @@
 rule split_folds:
     input:
-        lib=library("training", "faces"),
+        lib=library("training", "study"),
         faces="results/{study}/faces/faces.parquet",
         people="results/{study}/people/people.parquet",
     output:
@@ -22,7 +22,7 @@ rule split_folds:
 
 rule train_folds:
     input:
-        lib=library("training", "models", "faces"),
+        lib=library("training", "models", "faces", "study"),
         faces="results/{study}/faces/faces.parquet",
         pixels="results/{study}/faces/pixels.npy",
         people="results/{study}/people/people.parquet",
@@ -77,7 +77,7 @@ rule derive_predictions:
 
 rule ask_endpoint:
     input:
-        lib=library("training", "faces"),
+        lib=library("training", "faces", "study"),
         faces="results/{study}/faces/faces.parquet",
         pixels="results/{study}/faces/pixels.npy",
     output:

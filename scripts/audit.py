@@ -8,18 +8,15 @@ with job(snakemake.log[0], known=snakemake.params.failures):
     from fergap import tables
     from fergap.audit import audit
     from fergap.audit.reading import read_inputs
-    from fergap.faces.leave_one_out import face_readings
 
     params, settings = snakemake.params, snakemake.params.audit
     taken = ("attributes", "reference", "margin", "confidence", "resamples", "minimum_faces", "contrasts", "classes")
-    faces = tables.read(snakemake.input.faces, "faces") if snakemake.input.faces else None
     found = audit(
-        **read_inputs(snakemake.input, faces),
+        **read_inputs(snakemake.input),
         **{key: settings[key] for key in (*taken, "bootstrap", "confidence_thresholds")},
         groups=params.groups,
         arms=params.arms,
         tried=params.tried,
-        taggers=None if faces is None else face_readings(faces, params.labels, params.schemes),
         model_raters=params.model_raters,
         unseen=params.unseen,
         seed=params.seed,

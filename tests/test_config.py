@@ -8,7 +8,7 @@ import yaml
 
 from fergap.config import check_given_files, checked, declared_groups, owners_ages
 from fergap.errors import UserError
-from fergap.faces.locations import drawn_sources
+from fergap.study import drawn_sources
 
 
 @pytest.fixture(scope="module")

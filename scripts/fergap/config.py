@@ -19,27 +19,21 @@ from jsonschema import Draft202012Validator, ValidationError
 from fergap.errors import SHOWN, UserError, near, shown, unknown
 from fergap.faces.locations import (
     LOCATIONS,
-    OF_ONE,
     OWNED,
-    SEVERAL,
-    SOURCE,
     VOTES,
-    drawn_sources,
-    entries,
     needed,
 )
 from fergap.models import names as networks
 from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
+from fergap.study import OF_ONE, SEVERAL, SOURCE, audited, drawn_sources, entries, recognising
 from fergap.training.options import option_faults
 from fergap.training.plan import (
     AFTER,
-    audited,
     expanded,
     expanded_contrasts,
     external_arms,
     given_features,
     given_weights,
-    recognising,
     unseen,
 )
 

@@ -86,7 +86,7 @@ TABLES = {
             "ambiguity": Column("number", missing=True, low=0),
         },
         key=("image_id",),
-        prefixes={"votes_": COUNT, OWNER: OPEN_TEXT},
+        prefixes={"votes_": COUNT, "tagger_": SHARE, OWNER: OPEN_TEXT},
     ),
     "dropped": Table({"reason": TEXT, "count": COUNT, "examples": OPEN_TEXT}, key=("reason",)),
     "labels": Table({"label": TEXT, "matched": COUNT, "assigned": COUNT}, key=("label",)),

@@ -194,3 +194,23 @@ def test_raters_who_share_no_face_or_say_one_thing():
     assert one(rows, "percent_agreement")["estimate"] == 1
     assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: one of the two gave one answer alone"
     assert one(rows, "krippendorffs_alpha")["status"] == "not estimable: every answer alike"
+
+
+def test_raters_who_never_differ_have_no_interval_of_no_width():
+    rows, _ = found({("ann", 0): "ac" * 20, ("bob", 0): "ac" * 20}, ["x"] * 40)
+    for metric in ("cohens_kappa", "krippendorffs_alpha"):
+        row = one(rows, metric, **({"answer": None} if metric == "cohens_kappa" else {}))
+        assert row["estimate"] == 1
+        assert row["status"] == "interval not estimable: no answers that differ"
+        assert np.isnan(row["ci_low"])
+    share = one(rows, "percent_agreement")
+    assert (share["estimate"], share["ci_high"]) == (1, 1)
+    assert share["ci_low"] == pytest.approx(40 / (40 + 1.96**2), abs=1e-4)  # Wilson
+
+
+def test_a_rater_whose_second_answers_alone_are_there_is_compared_with_nobody():
+    rows, confusion = found({("ann", 0): "aaaaaccccc", ("bob", 1): "aaaaa....."}, ["x"] * 10)
+    assert set(rows["metric"]) == {"answers_differ"}
+    assert confusion.empty
+    rows, _ = found({("ann", 0): "aaaaa.....", ("bob", 1): ".....ccccc"}, ["x"] * 10)
+    assert rows.empty

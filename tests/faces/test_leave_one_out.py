@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergap.faces.labels import label
-from fergap.faces.leave_one_out import face_readings, readings, single_votes
+from fergap.faces.leave_one_out import readings, single_votes
 from fergap.faces.votes import VOTES
 
 
@@ -79,10 +79,3 @@ def test_the_expectation_is_the_mean_over_every_vote_left_out(schemes, rows, nam
             asked = code >= 0 and code in stands and own != -2
             said.append((asked, asked and own == code, code == whole))
         assert found.loc[face].tolist() == pytest.approx(np.mean(said, axis=0).tolist())
-
-
-def test_faces_without_votes_have_no_readings(schemes):
-    faces = pd.DataFrame({"image_id": ["a"], "label": ["happiness"], "ambiguity": [np.nan]})
-    assert face_readings(faces, "emotion7", schemes) is None
-    voted = faces.assign(ambiguity=0.5, **{f"votes_{v}": 8 * (v == "fear") + 2 * (v == "anger") for v in VOTES})
-    assert face_readings(voted, "emotion7", schemes).loc["a"].tolist() == pytest.approx([1.0, 0.8, 1.0, 0.5])

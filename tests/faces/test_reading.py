@@ -15,10 +15,11 @@ from small_faces import settings, some_pixels, some_votes, write_fer2013, write_
 
 from fergap import tables
 from fergap.errors import UserError
-from fergap.faces.locations import LOCATIONS, SEVERAL, source_files
-from fergap.faces.pictures import TOO_LARGE, read_pictures
+from fergap.faces.locations import LOCATIONS, source_files
+from fergap.faces.pictures import TOO_LARGE, UNREADABLE, read_pictures
 from fergap.faces.reading import gather, read_faces
 from fergap.faces.sources import SOURCES, image_table
+from fergap.study import SEVERAL
 
 KAGGLE = "challenges-in-representation-learning-facial-expression-recognition-challenge.zip"
 OUTPUTS = {
@@ -80,6 +81,10 @@ def test_fer2013_is_read_in_order(tmp_path: Path, source: str):
     assert table["label"].tolist() == [["happiness", "neutral"][row % 2] for row in rows]
     assert table["row"].tolist() == list(range(len(rows)))
     assert table["votes_unknown"].tolist() == votes["unknown"][rows].tolist()
+    # ten of ten for happiness; eight for neutral, which the two for unknown leave as it is and do not answer
+    tagger = [[1.0, 0.8][row % 2] for row in rows]
+    assert table["tagger_answered"].tolist() == table["tagger_right"].tolist() == pytest.approx(tagger)
+    assert set(table["tagger_kept"]) == {1.0}
     dropped = found.tables["dropped"].set_index("reason")
     assert dropped["count"].loc[["NF > 0", "no image name", "no votes"]].tolist() == [1, 1, 1]
     assert dropped["examples"]["no image name"] == "line 7"
@@ -183,6 +188,24 @@ def test_a_few_unreadable_pictures_are_counted(tmp_path: Path):
 def test_one_unreadable_picture_among_few_is_fatal(ferplus: dict, tmp_path: Path):
     (tmp_path / "FER2013Train" / "fer0000001.png").write_bytes(b"")
     assert "1 of 12 pictures cannot be read: fer0000001.png (picture cannot be read)" in refused(ferplus)
+
+
+def test_pictures_with_damaged_metadata_are_read_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    upright = np.zeros((8, 8), "uint8")
+    upright[:4] = 255
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0131] = 3, "a maker of pictures"  # turned upside down
+    for name, about in {"whole": exif.tobytes(), "cut": exif.tobytes()[:-9], "broken": exif.tobytes()[:-9]}.items():
+        Image.fromarray(upright[::-1]).save(tmp_path / f"{name}.png", exif=about)
+    data = (tmp_path / "broken.png").read_bytes()
+    (tmp_path / "broken.png").write_bytes(data[: data.index(b"IDAT")])
+    pixels, reason = read_pictures([tmp_path / f"{name}.png" for name in ("whole", "cut", "broken")], 8, threads=2)
+    assert reason.tolist() == ["", "", UNREADABLE]
+    assert (pixels[:2] == upright).all(), "what stands before the damage counts"
+    heard = capsys.readouterr().err
+    told = f"look at {tmp_path / 'cut.png'}: 1 picture was read though Pillow warns of it (Truncated File Read)\n"
+    assert told in heard
+    assert "Warning" not in heard
 
 
 def test_a_picture_of_absurd_size_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -11,9 +11,10 @@ from small_faces import SCHEMES, some_pixels, some_votes, write_ferplus
 from fergap import tables
 from fergap.errors import UserError
 from fergap.faces.drawn import draw, write
-from fergap.faces.locations import drawn_sources, entries, published_count, source_files
+from fergap.faces.locations import published_count, source_files
 from fergap.faces.reading import gather
 from fergap.people.annotators import from_drawn, from_source
+from fergap.study import drawn_sources, entries
 
 SEVEN = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 
@@ -105,7 +106,8 @@ def test_labels_are_renamed_to_the_classes_of_the_study(folder: Path):
         ("ferplus", "smiling"): 6,
         ("ferplus", "not smiling"): 6,
     }
-    assert not [column for column in faces if column.startswith("votes_")], "not every source has votes"
+    of_votes = [column for column in faces if column.startswith(("votes_", "tagger_"))]
+    assert not of_votes, "not every source has votes"
     assert faces["ambiguity"].notna().sum() == 12
     assert faces["owner_gender"].notna().sum() == 6
 
@@ -126,6 +128,7 @@ def test_two_sources_with_votes_keep_them(folder: Path):
         read(several(folder, "ferplus", again))
     faces = read(several(folder, "ferplus", again | {"drop": []})).tables["faces"]
     assert faces["votes_happiness"].sum() == 120
+    assert set(faces["tagger_answered"]) == {1.0, 0.8}
     assert faces["image_id"].is_unique
 
 

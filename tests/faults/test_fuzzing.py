@@ -253,7 +253,6 @@ def test_archives(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.filterwarnings("default")  # Pillow warns of odd metadata and reads on
 @cases(400)
 @given(data=st.one_of(st.sampled_from(PICTURES).flatmap(damaged), st.binary(max_size=60)))
 def test_pictures(tmp_path: Path, data: bytes) -> None:

@@ -50,6 +50,29 @@ def test_the_text_says_what_the_rows_do(study):
     assert "−12.3 [−20.0, −4.0]" in plain(description(study))
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("not reached", "up to 20 times as many errors, or as uneven ones, would not turn the reading."),
+        ("not estimable: such labels could not have been seen", "what errors would turn the reading cannot be told."),
+        (None, "what errors would turn the reading cannot be told."),
+    ],
+)
+def test_that_nothing_would_turn_a_reading_is_said_only_where_it_was_searched_for(tmp_path, status, said):
+    def edit(found):
+        table = found["correction"]
+        tipping = table["metric"].isin(["tipping_factor", "tipping_ratio"])
+        table.loc[tipping, "estimate"] = float("nan")
+        table.loc[tipping, "status"] = "not reached"
+        if status is None:
+            found["correction"] = table[~tipping]
+        else:
+            table.loc[table["metric"] == "tipping_ratio", "status"] = status
+
+    text = plain(corrected(Results(write_study(tmp_path, edit=edit))))
+    assert said in text
+
+
 def test_simulated_raters_are_called_so(study, tmp_path):
     assert "simulated raters, who stand for people, answered" in plain(corrected(study))
     people = study_config()["people"] | {"sources": ["drawn", {"table": "ann.csv"}]}

@@ -14,6 +14,7 @@ from fergap.paper.cards import data_sheet, model_card, summary_card
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.document import Document
 from fergap.paper.figures import draw
+from fergap.paper.figures_data import classes_by_group
 from fergap.paper.qmd import parse, without
 from fergap.paper.results import Results, relative
 from fergap.paper.tables import TABLES
@@ -131,6 +132,11 @@ def test_a_data_set_without_arms_is_told_of(data_alone):
     assert "classes depend on gender" in data_sheet(data_alone)
     assert summary_card(data_alone).texts
     assert "Nothing was predicted" in paper.limitations()
+
+
+def test_no_bar_is_cut_where_an_attribute_has_longer_ones_than_the_last(data_alone):
+    for axes in classes_by_group(data_alone).axes:
+        assert max(bar.get_width() for bar in axes.patches) < axes.get_xlim()[1]
 
 
 def test_the_document_without_arms_refers_to_nothing_that_it_lacks():

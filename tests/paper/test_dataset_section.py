@@ -3,7 +3,7 @@
 import pytest
 from tests.paper.made_up import write_study
 
-from fergap.paper.dataset import classes_and_groups, dataset_bias, measured
+from fergap.paper.dataset import classes_and_groups, dataset_bias, measured, published_measures
 from fergap.paper.results import Results
 
 
@@ -46,3 +46,14 @@ def test_every_pair_of_attributes_has_its_row(tmp_path):
     study = results(tmp_path)
     assert set(measured(study)) == {("gender", "label"), ("age", "label"), ("gender", "age")}
     assert len(dataset_bias(study).splitlines()) == 2 + 3
+
+
+def test_the_published_measures_stand_beside_what_chance_gives(tmp_path):
+    study = results(tmp_path)
+    rows = study.table("dataset_bias")
+    row = rows[(rows["metric"] == "NLS") & (rows["attribute"] == "age") & (rows["with"] == "label")].iloc[0]
+    lines = published_measures(study).splitlines()
+    header = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert header[1:] == ["WD", "JSD", "CEBI", "SI", "NSE", "NLS", "GNMI"]
+    assert len(lines) == 2 + 2
+    assert f"{100 * row['estimate']:.1f} ({100 * row['expected']:.1f})" in lines[3]

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.faces.locations import LOCATIONS, SEVERAL
+from fergap.faces.locations import LOCATIONS
 from fergap.paper import methods, planting
+from fergap.study import SEVERAL, all_drawn
 
 FACES = {"source": "ferplus"}
 FAIRFACE = {"weights": "fairface.pt", "sha256": "0123456789abcdef" * 4}
@@ -74,7 +75,7 @@ def test_drawn_sources_are_told_with_their_own_truths(schema: dict) -> None:
     sources = [{"source": "drawn"}, {"name": "street", "source": "drawn", "drawn": own}]
     study = {"faces": {"source": SEVERAL, "sources": sources, "drawn": common}}
     assert planting.truths(study) == {"drawn": common, "street": common | own}
-    assert planting.all_drawn(study)
+    assert all_drawn(study["faces"])
     plain, street = planting.planted(study)
     assert plain.startswith("**drawn.**")
     assert "manner of their own: blurred" not in plain
@@ -87,6 +88,6 @@ def test_drawn_sources_are_told_with_their_own_truths(schema: dict) -> None:
     assert "40" in street
     assert methods.source(study).count("parametric generator") == 1
     study["faces"]["sources"].append({"source": "rafdb"})
-    assert not planting.all_drawn(study)
+    assert not all_drawn(study["faces"])
     assert list(planting.truths(study)) == ["drawn", "street"]
     assert len(planting.planted({"faces": {"source": "drawn", "drawn": common}})) == 1

@@ -179,15 +179,32 @@ def test_a_slow_or_cut_answer_is_asked_for_again(inputs, tmp_path, server):
     assert answers["requests"].tolist() == [2, 2] + [1] * (COUNT - 2)
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"choices": []}', b'{"choices": [{"message": {"content": 5}}]}'])
-def test_broken_json_for_one_face_alone_is_no_answer(body, inputs, tmp_path, server):
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"[" * 100_000, b'{"choices": []}', b'{"choices": [{"message": {"content": 5}}]}']
+)
+def test_broken_json_for_one_face_alone_is_no_answer_until_it_is_asked_again(body, inputs, tmp_path, server):
     server.reply = lambda number, asked: (200, body, {}) if 2 <= number <= 4 else said("down")
     answers, predictions = asked(inputs, tmp_path, server, at_once=1)
     assert answers["status"].tolist() == [ANSWERED, BROKEN] + [ANSWERED] * (COUNT - 2)
+    assert answers.loc[1, "text"].startswith("no answer of the chat completions protocol: ")
     assert predictions.loc[1, "predicted"] != predictions.loc[1, "true"]
     assert len(server.bodies) == COUNT + 2
+    server.reply = lambda number, asked: (200, body, {}) if number <= COUNT + 5 else said("down")
+    again, _ = asked(inputs, tmp_path, server)
+    assert again["status"].tolist() == answers["status"].tolist()
+    assert len(server.bodies) == Cache(tmp_path / "cache.jsonl").spent == COUNT + 5
+    whole, _ = asked(inputs, tmp_path, server)
+    assert set(whole["status"]) == {ANSWERED}
+    assert whole["requests"].tolist() == [1] * COUNT
     asked(inputs, tmp_path, server)
-    assert len(server.bodies) == COUNT + 2
+    assert len(server.bodies) == COUNT + 6
+
+
+def test_an_answer_of_any_characters_is_kept(inputs, tmp_path, server):
+    server.reply = lambda number, body: said("down \ud800 \x00 😀")
+    answers, _ = asked(inputs, tmp_path, server)
+    assert set(answers["named"]) == {"down"}
+    assert asked(inputs, tmp_path, server)[0]["text"].tolist() == answers["text"].tolist()
 
 
 def test_an_endpoint_that_is_never_understood_is_told(inputs, tmp_path, server):

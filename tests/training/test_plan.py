@@ -6,9 +6,9 @@ import pytest
 
 from fergap.errors import UserError
 from fergap.models.names import PUBLISHED
+from fergap.study import audited, recognising
 from fergap.training.plan import (
     arm_packs,
-    audited,
     check_device,
     derived_arms,
     derived_paths,
@@ -20,7 +20,6 @@ from fergap.training.plan import (
     job_settings,
     pack_paths,
     packs,
-    recognising,
     trained_arms,
     tried,
     unit_label,

@@ -30,8 +30,8 @@ def _code(path: Path) -> str:
     return text
 
 
-def imported(root: Path, *starts: Path) -> set[str]:
-    """Return the packages outside Python and this project that files need, at whatever depth they are imported."""
+def followed(root: Path, *starts: Path) -> tuple[set[Path], set[str]]:
+    """Return what files import at whatever depth: the project's files, and packages outside Python and the project."""
     scripts, waiting, seen, outside = root / "scripts", list(starts), set(), set()
     while waiting:
         path = waiting.pop()
@@ -44,7 +44,19 @@ def imported(root: Path, *starts: Path) -> set[str]:
                 waiting += _modules(scripts, name)
             elif package not in sys.stdlib_module_names:
                 outside.add(package)
-    return outside
+    return seen, outside
+
+
+def imported(root: Path, *starts: Path) -> set[str]:
+    """Return the packages outside Python and this project that files need."""
+    return followed(root, *starts)[1]
+
+
+def parts(root: Path, *starts: Path) -> set[str]:
+    """Return the parts of the library that files need: its folders, such as ``audit``, and its own modules."""
+    library = root / "scripts" / "fergap"
+    inside = [path.relative_to(library) for path in followed(root, *starts)[0] if path.is_relative_to(library)]
+    return {path.stem if path.parent == Path() else path.parent.as_posix() for path in inside}
 
 
 def environments(root: Path) -> dict[str, list[Path]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.workflow.conftest import Run
-from tests.workflow.imports import environments, imported
+from tests.workflow.imports import environments, imported, parts
 
 
 def rules(root: Path) -> dict[str, str]:
@@ -102,6 +102,16 @@ def test_environments_hold_what_is_imported_in_them_and_no_more(root: Path) -> N
         plain += [p for d in env["dependencies"] if isinstance(d, dict) for p in d["pip"]]
         listed = {re.split("=+", package)[0] for package in plain}
         assert {modules.get(p, p) for p in listed - unseen} == imported(root, *starts) - unseen, name
+
+
+def test_a_rule_depends_on_the_code_that_it_runs_and_on_no_other(root: Path) -> None:
+    common = (root / "rules" / "common.smk").read_text(encoding="utf-8")
+    shared = set(re.findall(r'"(\w+)"', re.search(r"for name in (\(.*?\))", common).group(1)))
+    about_the_run = {"__init__", "job", "progress"}  # what they do is in no result
+    for name, body in rules(root).items():
+        given = re.search(r"lib=library\((.*?)\)", body).group(1)
+        starts = [root / "scripts" / f"{name}.py", *[root / "report/paper.qmd"] * (name == "render_paper")]
+        assert set(re.findall(r'"([\w/]+)"', given)) == parts(root, *starts) - shared - about_the_run, name
 
 
 def test_the_plan_of_the_demo_and_the_linter(root: Path, tmp_path: Path, snakemake: Run) -> None:

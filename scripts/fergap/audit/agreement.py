@@ -18,6 +18,7 @@ from fergap.errors import UserError
 Row = dict[str, Any]
 WHOLE = "all"
 ALIKE = "not estimable: every answer alike"
+NEVER_DIFFER = "interval not estimable: no answers that differ"
 ONE_ANSWER = "not estimable: one of the two gave one answer alone"
 
 
@@ -124,6 +125,8 @@ def estimated(found: tuple[float, float, float]) -> Row:
     if math.isnan(found[0]):
         return {"status": ONE_ANSWER}
     estimate, low, high = found
+    if estimate > 1 - 1e-12:  # its variance is 0 on however few faces
+        return {"estimate": estimate, "method": "fleiss-cohen-everitt", "status": NEVER_DIFFER}
     return {"estimate": estimate, "ci_low": low, "ci_high": high, "method": "fleiss-cohen-everitt", "status": "ok"}
 
 
@@ -139,6 +142,8 @@ def alpha_row(head: Row, units: np.ndarray, settings: Settings) -> Row:
     row |= {"estimate": alpha, "method": "bootstrap percentile"}
     if len(units) < BOOTSTRAP_FACES:
         return row | {"status": f"interval not estimable: fewer than {BOOTSTRAP_FACES} faces"}
+    if alpha > 1 - 1e-12:
+        return row | {"status": NEVER_DIFFER}
     low, high = alpha_interval(units, settings, head["attribute"], head["among"])
     return row | {"ci_low": low, "ci_high": high, "status": "ok"}
 
@@ -189,7 +194,7 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
             for a, b in combinations(first.columns, 2):
                 two = head | {"first": a, "second": b, "raters": 2}
                 yield from pair_rows(two, crosstab(chosen[a], chosen[b], answers), answers, settings)
-        for a in again.columns:
+        for a in again.columns.intersection(first.columns):
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
         head = {"attribute": attribute, "among": WHOLE, "raters": first.shape[1], "status": "ok"}
@@ -211,6 +216,8 @@ def dispute_rows(
     every = pd.concat([first, again], axis=1)
     every = every[every.notna().sum(axis=1) > 1]
     differ = every.index[every.nunique(axis=1) > 1]
+    if every.empty:
+        return
     low, high = wilson(len(differ), len(every), settings.confidence)
     row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
     yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
@@ -241,7 +248,7 @@ def agreement_confusion(raters: pd.DataFrame | None) -> Iterator[Row]:
     """Yield the rows of ``agreement_confusion``: how often one rater gave one answer where the other gave another."""
     for attribute, first, again, answers in asked(raters):
         two = [(a, b, first[a], first[b]) for a, b in combinations(first.columns, 2)]
-        two += [(a, a, first[a].reindex(again.index), again[a]) for a in again.columns]
+        two += [(a, a, first[a].reindex(again.index), again[a]) for a in again.columns.intersection(first.columns)]
         for a, b, one, other in two:
             for (i, j), count in np.ndenumerate(crosstab(one, other, answers)):
                 row = {"attribute": attribute, "first": a, "second": b}

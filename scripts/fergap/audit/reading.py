@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from fergap import tables
 
+TAGGER = "tagger_"  # begins the columns of ``faces`` that tell what single taggers are expected to say
 
-def read_inputs(files: Mapping[str, Any], faces: pd.DataFrame | None) -> dict[str, Any]:
+
+def read_inputs(files: Mapping[str, Any]) -> dict[str, Any]:
     """Return the audit's arguments that are tables of the study.
 
     Parameters
     ----------
     files : mapping
-        Paths: ``predictions``, ``people``, ``raters`` and ``recognition`` (a list), and ``validation`` and ``answers``,
-        empty where the study has none.
-    faces : pandas.DataFrame or None
-        Table ``faces``, where the study has pictures.
+        Paths: ``predictions``, ``people``, ``raters`` and ``recognition`` (a list), and ``faces``, ``validation`` and
+        ``answers``, empty where the study has none.
 
     Raises
     ------
@@ -27,11 +25,13 @@ def read_inputs(files: Mapping[str, Any], faces: pd.DataFrame | None) -> dict[st
     found = {name: tables.read(files[name], name) for name in ("predictions", "people", "raters")}
     found["recognition"] = tables.joined(files["recognition"], "predictions")
     found |= {name: tables.read(files[name], name) for name in ("validation", "answers") if files[name]}
-    if faces is None:
+    if not files["faces"]:
         return found
-    sets = faces.set_index("image_id")
+    faces = tables.read(files["faces"], "faces").set_index("image_id")
+    said = [column for column in faces if column.startswith(TAGGER)]
     return found | {
-        "labels": sets["label"],
-        "duplicates": {"exact": sets["exact_set"], "near": sets["duplicate_set"]},
-        "clusters": None if "cluster_id" in found["people"].columns else sets["duplicate_set"],
+        "labels": faces["label"],
+        "duplicates": {"exact": faces["exact_set"], "near": faces["duplicate_set"]},
+        "clusters": None if "cluster_id" in found["people"].columns else faces["duplicate_set"],
+        "taggers": faces[[*said, "ambiguity"]].rename(columns=lambda c: c.removeprefix(TAGGER)) if said else None,
     }

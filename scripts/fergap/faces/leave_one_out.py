@@ -68,11 +68,3 @@ def readings(votes: pd.DataFrame, name: str, schemes: dict[str, dict]) -> pd.Dat
         out[rows, 1] += chance * (asked & (others == stands[e]))
         out[rows, 2] += chance * (others == whole[rows])
     return pd.DataFrame(np.minimum(out, 1)[which.ravel()], index=votes.index, columns=["answered", "right", "kept"])
-
-
-def face_readings(faces: pd.DataFrame, name: str, schemes: dict[str, dict]) -> pd.DataFrame | None:
-    """Return the readings of the table ``faces`` by ``image_id``, with ``ambiguity``; None where it has no votes."""
-    if f"votes_{VOTES[0]}" not in faces.columns:
-        return None
-    votes = faces.set_index("image_id").rename(columns={f"votes_{v}": v for v in VOTES})
-    return readings(votes, name, schemes).assign(ambiguity=votes["ambiguity"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fergap.errors import UserError
+from fergap.study import SEVERAL, entries, prefix_of
 
 TABLE_NAME = "fer2013.csv"
 VOTES_NAME = "fer2013new.csv"
@@ -34,9 +35,6 @@ PUBLISHED = {
 }
 """Faces of each data set, as its publication counts them."""
 
-SEVERAL = "several"
-SOURCE = "source"  # what the attribute is called that tells the faces of several sources apart
-OF_ONE = ("folder", "table", "subset", "pictures", "expressions")  # keys of ``faces`` that say something of one source
 SEXES = ("male", "female")
 OWNED = {
     "rafdb": {
@@ -130,11 +128,6 @@ def table_in(folder: Path) -> Path:
     )
 
 
-def prefix_of(faces: dict) -> str:
-    """Return what stands before the ids and the files of a source: its name and / among several, else nothing."""
-    return f"{faces['name']}/" if "name" in faces else ""
-
-
 def drawn_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]:
     """Return the drawn faces' files, which are not looked for, since another rule makes them."""
     folder = f"{drawn_folder}/{prefix_of(faces)}"
@@ -225,26 +218,6 @@ def celeba_files(faces: dict, drawn_folder: str, people: bool) -> dict[str, str]
         "partition": needed(found("Eval", "list_eval_partition.txt"), "CelebA's partition", GET_CELEBA),
         "pictures": needed(pictures, "CelebA's aligned pictures", GET_CELEBA, folder=True),
     }
-
-
-def entries(faces: dict) -> list[dict]:
-    """Return each source of a study as a ``faces`` mapping of its own: one, or those of ``faces.sources``.
-
-    What a source of several does not state it has from ``faces``, but for what belongs to one source alone; its
-    ``name`` is that of the source where it has no other. The truth behind drawn faces is the study's, with what the
-    source states of its own.
-    """
-    if faces["source"] != SEVERAL:
-        return [faces]
-    common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes", "drawn")}
-    found = [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
-    truth = faces.get("drawn", {})
-    return [e | ({"drawn": truth | e.get("drawn", {})} if e["source"] == "drawn" else {}) for e in found]
-
-
-def drawn_sources(faces: dict) -> dict[str, dict]:
-    """Return the truth behind each source of drawn faces by what stands before its ids (see :func:`prefix_of`)."""
-    return {prefix_of(entry): entry["drawn"] for entry in entries(faces) if entry["source"] == "drawn"}
 
 
 def published_count(faces: dict) -> int:

@@ -1,15 +1,19 @@
 """Picture files of any size and colour as small grey squares."""
 
 import struct
+import sys
+import threading
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from fergap.errors import one_line
 from fergap.progress import Progress
 
 UNREADABLE, MISSING = "picture cannot be read", "picture file missing"
@@ -30,6 +34,7 @@ BROKEN = (
     zlib.error,
 )
 PER_TASK = 256
+EXAMPLES = 5
 
 
 def grey(image: Image.Image) -> Image.Image:
@@ -81,6 +86,35 @@ def decode(path: Path, size: int, box: np.ndarray | None = None) -> np.ndarray |
         return UNREADABLE
 
 
+@contextmanager
+def listening(current: threading.local, warned: dict[Path, str]) -> Iterator[None]:
+    """Note by path what Pillow warns of while a thread reads ``current.path``; a bomb of pixels is an error."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def note(message: Warning, category: type[Warning], *where: object, **more: object) -> None:
+            path = getattr(current, "path", None)
+            if path and issubclass(category, UserWarning):
+                warned.setdefault(path, str(message))
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = note
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def tell_warned(warned: dict[Path, str], kept: set[Path]) -> None:
+    """Say which of the pictures that are kept Pillow warned of, and of what."""
+    if not (some := sorted(path for path in warned if path in kept)):
+        return
+    names = ", ".join(map(str, some[:EXAMPLES])) + (", …" if len(some) > EXAMPLES else "")
+    words = ("picture was read", "it") if len(some) == 1 else ("pictures were read", "them")
+    about = one_line(" ".join(warned[some[0]].split())).rstrip(". ")
+    print(f"look at {names}: {len(some):,} {words[0]} though Pillow warns of {words[1]} ({about})", file=sys.stderr)
+
+
 def read_pictures(
     paths: Sequence[Path], size: int, threads: int = 1, boxes: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +122,7 @@ def read_pictures(
 
     Pictures of more than 50 million pixels are not read, nor are kinds beyond PNG, JPEG, BMP, GIF, TIFF, WebP and PPM.
     Where ``boxes`` (n × 4: left, top, right, bottom, in pixels) are given, each picture is cut to what of its box it
-    holds.
+    holds. A picture of which Pillow warns, as where metadata are damaged, is read as far as they go, and told.
 
     Returns
     -------
@@ -99,10 +133,12 @@ def read_pictures(
     """
     pixels = np.zeros((len(paths), size, size), "uint8")
     reason = np.full(len(paths), "", dtype=object)
+    current, warned = threading.local(), {}
 
     def read_some(start: int) -> int:
         some = paths[start : start + PER_TASK]
         for row, path in enumerate(some, start):
+            current.path = path
             found = decode(path, size, None if boxes is None else boxes[row])
             if isinstance(found, str):
                 reason[row] = found
@@ -111,13 +147,13 @@ def read_pictures(
         return len(some)
 
     with (
-        warnings.catch_warnings(),
+        listening(current, warned),
         ThreadPoolExecutor(threads) as pool,
         Progress("reading pictures", len(paths), "pictures") as progress,
     ):
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         for done in pool.map(read_some, range(0, len(paths), PER_TASK)):
             progress.step(done)
+    tell_warned(warned, {path for path, why in zip(paths, reason, strict=True) if not why})
     return pixels, reason
 
 

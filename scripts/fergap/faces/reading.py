@@ -11,13 +11,14 @@ from fergap.errors import UserError
 from fergap.faces.duplicates import exact_sets, near_sets
 from fergap.faces.expressions import evaluate
 from fergap.faces.labels import columns_of, label
+from fergap.faces.leave_one_out import readings
 from fergap.faces.listing import Listing
-from fergap.faces.locations import SEVERAL, entries
 from fergap.faces.pictures import MISSING, UNREADABLE
 from fergap.faces.sources import SOURCES
 from fergap.faces.vocabulary import unified
 from fergap.faces.votes import VOTES, ambiguity
 from fergap.files import whole
+from fergap.study import SEVERAL, entries
 
 NO_VOTES, NO_LABEL = "no votes", "no label"
 OTHER_CLASS = "not in faces.classes"
@@ -189,9 +190,11 @@ def read_source(faces: dict, files: dict[str, str], threads: int, dropped: Dropp
     pixels = pixels[reason == ""] if len(frame) < len(reason) else pixels
     check_classes(counts | frame["label"].value_counts().to_dict(), faces, listing.voted)
 
-    frame = frame.drop(columns="line").rename(columns={name: f"votes_{name}" for name in VOTES})
-    if not listing.voted:
+    if listing.voted:
+        frame = frame.join(readings(frame, faces["labels"], faces["schemes"]).add_prefix("tagger_"))
+    else:
         frame["ambiguity"] = np.nan
+    frame = frame.drop(columns="line").rename(columns={name: f"votes_{name}" for name in VOTES})
     frame["source"] = faces.get("name", faces["source"])
     return Part(frame, pixels, selection.matched, selection.overlaps, listing.voted)
 
@@ -232,7 +235,7 @@ def check_agreement(parts: dict[str, Part], classes: list[str]) -> None:
 def joined(faces: dict, files: dict[str, str], threads: int, dropped: Dropped) -> Part:
     """Read several sources into one: ids get their source's name before them, expressions one name each.
 
-    Votes stay where every source has them.
+    Votes, and what follows from them of single taggers, stay where every source has them.
     """
     parts = {}
     for entry in entries(faces):
@@ -252,7 +255,7 @@ def joined(faces: dict, files: dict[str, str], threads: int, dropped: Dropped) -
     frame = pd.concat([part.frame for part in parts.values()], ignore_index=True)
     voted = all(part.voted for part in parts.values())
     if not voted:
-        frame = frame.drop(columns=[column for column in frame if column.startswith("votes_")])
+        frame = frame.drop(columns=[column for column in frame if column.startswith(("votes_", "tagger_"))])
     overlaps = pd.concat([part.overlaps for part in parts.values()], ignore_index=True)
     overlaps = overlaps.groupby(["first", "second"], sort=False, as_index=False)["count"].sum()
     return Part(

@@ -12,10 +12,10 @@ from fergap.paper.figures_arms import SIDE_BY_SIDE, draw_arms, panels_of
 from fergap.paper.figures_gaps import forest, forest_lines
 from fergap.paper.markdown import listing, sentence
 from fergap.paper.numbers import count, level, percent, points
-from fergap.paper.planting import all_drawn
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.style import CM, FAINT, INK, sheet
 from fergap.paper.tables import TABLES
+from fergap.study import all_drawn
 
 MOST_LINES = 12  # of the forest plot on the summary card
 TALLEST = 0.42  # share of the card's height that the figure of all arms may take
@@ -181,7 +181,7 @@ def model_card(results: Results) -> str:
 def data_sheet(results: Results) -> str:
     """Return the data sheet (Gebru and others 2021) of the faces that were audited."""
     study = results.study
-    drawn, tables = all_drawn(study), []
+    drawn, tables = all_drawn(study["faces"]), []
     for make, table in (("steps", "faces"), ("labels", "labels"), ("duplicates", "faces")):
         if results.has(table):
             tables.append(plain(TABLES[make](results)))

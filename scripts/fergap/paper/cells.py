@@ -32,7 +32,7 @@ def sizes(row: object) -> str:
 
 def heading(results: Results) -> str:
     """Return what a column of intervals is called, such as ``95 % CI``."""
-    return f"{level(results.study['audit']['confidence'])}\N{NO-BREAK SPACE}CI"
+    return f"{level(results.confidence)}\N{NO-BREAK SPACE}CI"
 
 
 def reason(status: str) -> str:

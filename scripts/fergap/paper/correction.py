@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fergap.audit.correction import BY_ANSWER, MODEL_ALONE
+from fergap.audit.correction import BY_ANSWER, MODEL_ALONE, MOST_TIMES
 from fergap.paper.cells import find, heading, key_of, pair, reason, told
 from fergap.paper.drawing import aside, group_looks, label, rows_axis, rows_height, shade_margin
 from fergap.paper.markdown import group as group_name
@@ -98,7 +98,14 @@ def turning(results: Results, row: object) -> str:
             "the one corrected for errors alike would turn if labels erred "
             f"{times} times as often on faces read wrong as on those read right{found}"
         )
-    return "; ".join(parts) if parts else "no such errors would turn the reading"
+    if parts:
+        return "; ".join(parts)
+    table = results.table("correction")
+    searched = table["metric"].isin(["tipping_factor", "tipping_ratio"]) & (table["status"] == "not reached")
+    rows = [find(table[searched], **key_of(row), metric=metric) for metric in ("tipping_factor", "tipping_ratio")]
+    if any(found is None for found in rows):
+        return "what errors would turn the reading cannot be told"
+    return f"up to {MOST_TIMES:.0f} times as many errors, or as uneven ones, would not turn the reading"
 
 
 def one_gap(results: Results, row: object) -> str:

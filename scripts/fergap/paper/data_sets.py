@@ -5,8 +5,9 @@ import pandas as pd
 from fergap.paper.cells import any_few, estimate, faces, heading, reason, whole_name
 from fergap.paper.markdown import listing, name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, points, with_interval
-from fergap.paper.reading import alpha, related
+from fergap.paper.reading import related
 from fergap.paper.results import WHOLE, Results
+from fergap.study import SOURCE, recognising
 
 
 def recognisers(results: Results) -> list[str]:
@@ -72,7 +73,7 @@ def recognised(results: Results) -> str:
         }
         numbers = f"{cites['estimate']} {cites['ci_low']} of {count(row.n)} faces"
         chance = f"answers of the same shares that know nothing of the face would be right for {cites['expected']}"
-        if row.p_value < alpha(results):
+        if row.p_value < results.alpha:
             verdict = "the data sets can be told apart by their pictures"
         else:
             verdict = "that the data sets can be told apart by their pictures is not shown"
@@ -129,7 +130,7 @@ def unseen(results: Results) -> str:
         change = f"{cite(points(abs(row.estimate), signed=False), 'estimate')} points"
         around = cite(interval(row.ci_low, row.ci_high), "ci_low")
         p = f"p {cite(related(row.p_adjusted), 'p_adjusted')}"
-        if row.p_adjusted < alpha(results):
+        if row.p_adjusted < results.alpha:
             way = "less" if row.estimate < 0 else "more"
             said.append(
                 f"{prose(row.arm)}: {name(row.source)} faces are recognised {change} {way} often by networks that "
@@ -156,7 +157,7 @@ def unseen(results: Results) -> str:
 
 def words(arm: dict) -> str:
     """Return in words what an arm has to do with sources; empty where nothing."""
-    if arm.get("label") == "source":
+    if arm.get("label") == SOURCE:
         return "recognises the source of a face"
     return "leaves each source out in turn" if arm.get("folds") else ""
 
@@ -164,7 +165,7 @@ def words(arm: dict) -> str:
 def protocol(study: dict) -> str:
     """Return how arms that recognise sources or leave them out are trained, as sentences."""
     said = []
-    if arms := [name(arm["name"]) for arm in study["arms"] if arm.get("label") == "source"]:
+    if arms := [name(arm) for arm in recognising(study)]:
         said.append(
             f"{listing(arms)} {'is' if len(arms) == 1 else 'are'} trained on the same folds to tell from which source "
             "a face comes, and not what it shows."

@@ -4,7 +4,7 @@ from fergap.paper.cells import heading
 from fergap.paper.figures_shares import blocks, lines_of
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import count, fixed, interval, missing, p_value, percent
-from fergap.paper.reading import alpha, related
+from fergap.paper.reading import related
 from fergap.paper.results import Results
 
 SHOWN = ("total_variation", "cramers_v", "uncertainty_coefficient")
@@ -48,6 +48,19 @@ def dataset_bias(results: Results) -> str:
     return pipe(columns, cells, "lrrrrrr")
 
 
+def published_measures(results: Results) -> str:
+    """Return the published measures of how far the classes depend on each attribute, with what chance would give."""
+    table = results.table("dataset_bias")
+    table = table[(table["form"] == "published") & (table["with"] == "label") & (table["status"] == "ok")]
+    metrics = list(dict.fromkeys(table["metric"]))
+    cells = []
+    for attribute, own in table.groupby("attribute", sort=False):
+        rows = {row.metric: row for row in own.itertuples()}
+        shown = (f"{fixed(100 * rows[m].estimate, 1)} ({fixed(100 * rows[m].expected, 1)})" for m in metrics)
+        cells.append([name(attribute), *shown])
+    return pipe(["classes by", *metrics], cells, "l" + "r" * len(metrics))
+
+
 def together(results: Results) -> str:
     """Say which attributes depend on one another, of those that the study has."""
     shown, other = [], []
@@ -59,7 +72,7 @@ def together(results: Results) -> str:
         size = results.cite(fixed(row.estimate, 2), "dataset_bias", row, "estimate")
         around = f"{fixed(row.ci_low, 2)} to {fixed(row.ci_high, 2)}"
         p = f"p {results.cite(related(row.p_adjusted), 'dataset_bias', row, 'p_adjusted')}"
-        (shown if row.p_adjusted < alpha(results) else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
+        (shown if row.p_adjusted < results.alpha else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
     said = []
     if shown:
         said.append(f"On one another depend {'; '.join(shown)}.")
@@ -87,7 +100,7 @@ def classes_and_groups(results: Results) -> str:
         size = f"{cite(percent(row.estimate), 'estimate')} {cite(interval(row.ci_low, row.ci_high), 'ci_low')}"
         chance = f"{cite(percent(row.expected), 'expected')} would come by chance"
         p = f"p {cite(related(row.p_adjusted), 'p_adjusted')}"
-        if row.p_adjusted < alpha(results):
+        if row.p_adjusted < results.alpha:
             said.append(
                 f"The classes depend on {name(attribute)}: their shares differ by {size}, where {chance} ({p})."
             )

@@ -14,11 +14,11 @@ from fergap.paper.figures_shares import blocks, told_z
 from fergap.paper.human import description as gaps_by_ambiguity
 from fergap.paper.model_bias import scores
 from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
-from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.raters import description as agreement_of_raters
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
+from fergap.study import all_drawn, entries
 
 
 def group_of(row: object) -> str:
@@ -110,7 +110,7 @@ def gap_forest(results: Results) -> str:
         + (told(r.status) if pd.isna(r.estimate) else with_interval(r.estimate, r.ci_low, r.ci_high))
         for r in results.gaps().itertuples(index=False)
     ]
-    margin = points(results.study["audit"]["margin"], signed=False)
+    margin = points(results.margin, signed=False)
     return f"Gaps in accuracy in percentage points, against a margin of {margin} points. " + "; ".join(parts) + "."
 
 
@@ -166,8 +166,8 @@ def fold_gaps(results: Results) -> str:
 
 def montage(results: Results) -> str:
     """Describe the montage by its rows."""
-    kind = "Drawn faces" if all_drawn(results.study) else "Faces"
-    sources = list(given_sources(results.study))
+    kind = "Drawn faces" if all_drawn(results.study["faces"]) else "Faces"
+    sources = [entry.get("name", entry["source"]) for entry in entries(results.study["faces"])]
     blocks = f"; blocks of columns from left to right: {', '.join(sources)}" if len(sources) > 1 else ""
     return f"{kind}, one row per class from top to bottom: {', '.join(results.classes)}{blocks}."
 

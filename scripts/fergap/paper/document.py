@@ -15,6 +15,7 @@ from fergap.paper import (
     human,
     methods,
     model_bias,
+    planted_found,
     raters,
     reading_arms,
     reading_networks,
@@ -186,7 +187,8 @@ class Document:
         Of many arms it tells the gaps before, and in one sentence for each gap its change in every contrast.
         """
         if not self.study["arms"]:
-            return "\n\n".join([methods.question(self.study, self.values), dataset.found(self.results)])
+            said = [methods.question(self.study, self.values), dataset.found(self.results)]
+            return "\n\n".join(filter(None, [*said, planted_found.held(self.whole)]))
         results, whole, first = self.results, self.whole, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
@@ -213,7 +215,7 @@ class Document:
         rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
         placebo = reading_networks.placebo_summary(whole)
         choice = reading_sensitivity.choices_summary(results)
-        rest = " ".join(filter(None, [placebo, choice, rest]))
+        rest = " ".join(filter(None, [placebo, choice, planted_found.held(whole), rest]))
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
@@ -308,6 +310,10 @@ class Document:
     def validated(self) -> bool:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
+
+    def has_planted(self) -> bool:
+        """Whether several drawn sources have truths against which what was found can be held."""
+        return len(planted_found.questions(self.whole)) > 0
 
     def data_depends(self) -> str:
         """Whether and how far classes and attributes depend on one another."""

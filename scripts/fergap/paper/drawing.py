@@ -60,7 +60,7 @@ def heading(axes: Axes, text: str) -> None:
 
 def shade_margin(axes: Axes, results: Results) -> None:
     """Shade the margin and draw the line of no gap."""
-    margin = 100 * results.study["audit"]["margin"]
+    margin = 100 * results.margin
     axes.axvspan(-margin, margin, color=BAND, linewidth=0)
     axes.axvline(0, color=FAINT, linewidth=0.8)
     axes.xaxis.set_major_formatter(FuncFormatter(signed))

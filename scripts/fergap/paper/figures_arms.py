@@ -37,7 +37,7 @@ def rows_of(results: Results, panel: tuple[str, str, str] | None) -> dict[str, o
 def changed(results: Results, panel: tuple[str, str, str] | None) -> set[str]:
     """Return the arms whose contrast shows that the gap changed, or whose accuracy is shown to after adjustment."""
     if panel is None:
-        rows, alpha = results.table("tradeoff"), 1 - results.study["audit"]["confidence"]
+        rows, alpha = results.table("tradeoff"), results.alpha
         return set(rows.loc[rows["accuracy_p_adjusted"] < alpha, "arm"])
     rows = results.verdicts()
     rows = rows[rows["contrast"].notna()]

@@ -51,8 +51,10 @@ def classes_by_group(results: Results) -> Figure:
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
         for axes in grid.flat[len(attributes) :]:
             axes.remove()
+        of_each = {attribute: class_shares(results, attribute) for attribute in attributes}
+        largest = np.nanmax([0.01, *(share for shares in of_each.values() for share in shares["share"])])
         for axes, attribute in zip(grid.flat, attributes, strict=False):
-            shares, groups = class_shares(results, attribute), results.groups[attribute]
+            shares, groups = of_each[attribute], results.groups[attribute]
             thick = 0.8 / len(groups)
             for i, group in enumerate(groups):
                 part = shares[shares["group"] == group]
@@ -75,7 +77,8 @@ def classes_by_group(results: Results) -> Figure:
                         fontsize=6.5,
                     )
             rows_axis(axes, classes if axes.get_subplotspec().is_first_col() else [""] * len(classes))
-            axes.set_xlim(0, 114 * np.nanmax([*shares["share"], 0.01]))
+            axes.set_xlim(0, 114 * largest)
+            axes.tick_params(labelbottom=True)
             axes.set_xlabel("percent of the group's faces")
             axes.set_title(attribute, pad=4 + 11 * len(groups))
             axes.legend(

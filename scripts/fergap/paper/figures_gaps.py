@@ -47,7 +47,7 @@ def gap_forest(results: Results) -> Figure:
 
 def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]]) -> None:
     """Draw the forest plot of some gaps; small ticks mark the smallest gap that the sample could have shown."""
-    gaps, margin = results.gaps(), 100 * results.study["audit"]["margin"]
+    gaps, margin = results.gaps(), 100 * results.margin
     style = group_looks(results)
     arms = list(dict.fromkeys(line[3] for line in lines))
     shade_margin(axes, results)
@@ -111,7 +111,7 @@ def forest(axes: Axes, results: Results, lines: list[tuple[str, str, str, str]])
         if smallest <= reach:
             axes.plot([-smallest, smallest], [at, at], "|", color=FAINT, markersize=7, markeredgewidth=1.2)
     axes.set_xlabel("gap in accuracy, percentage points (shaded: inside the margin)")
-    heading(axes, f"gap [{level(results.study['audit']['confidence'])} interval]")
+    heading(axes, f"gap [{level(results.confidence)} interval]")
 
 
 def optimism(results: Results) -> Figure:
@@ -163,7 +163,7 @@ def changes(results: Results) -> Figure:
             "first",
             "last",
             "accuracy, percent (open: before; filled: after)",
-            f"change, points [{level(results.study['audit']['confidence'])} interval]",
+            f"change, points [{level(results.confidence)} interval]",
             True,
         )
 

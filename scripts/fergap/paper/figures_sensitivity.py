@@ -83,7 +83,7 @@ def label_noise(results: Results) -> Figure:
         table = table[table["scenario"].isin(["grid", "labels as given"]) & (table["attenuation"] >= 0.25)]
         figure = new_figure(6.2)
         axes = figure.subplots()
-        margin = 100 * results.study["audit"]["margin"]
+        margin = 100 * results.margin
         axes.axhspan(-margin, margin, color=BAND, linewidth=0)
         axes.axhline(0, color=FAINT, linewidth=0.8)
         keys, words = ["attribute", "group", "reference", "arm"], []

@@ -74,6 +74,6 @@ def unseen(results: Results) -> Figure:
             "accuracy_seen",
             "accuracy_unseen",
             "accuracy, percent (open: by networks that saw the source; filled: by others that never did)",
-            f"change, points [{level(results.study['audit']['confidence'])} interval]",
+            f"change, points [{level(results.confidence)} interval]",
             True,
         )

@@ -55,7 +55,7 @@ def tradeoff(results: Results) -> Figure:
 
 def panel(axes: Axes, results: Results, rows: pd.DataFrame, look: Look) -> None:
     """Draw the arms of one gap; names stand in a column on the right."""
-    margin = 100 * results.study["audit"]["margin"]
+    margin = 100 * results.margin
     axes.axhspan(-margin, margin, color=BAND, linewidth=0)
     axes.axhline(0, color=FAINT, linewidth=0.8)
     drawn = [row for row in rows.itertuples() if pd.notna(row.gap)]

@@ -4,10 +4,10 @@ from fergap.models.names import ALIGNED, LATENT_SIDE, OF_ONE_SIZE, PRETRAINED, s
 from fergap.paper import data_sets, interventions
 from fergap.paper.markdown import listing, name
 from fergap.paper.numbers import count, fixed, level, percent, points
-from fergap.paper.planting import all_drawn, given_sources
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
+from fergap.study import SEVERAL, all_drawn, audited, entries, recognising
 
 SOURCES = {
     "drawn": (
@@ -65,12 +65,12 @@ def small(number: int) -> str:
 def source(study: dict) -> str:
     """Return where the faces come from."""
     faces = study["faces"]
-    if faces["source"] != "several":
+    if faces["source"] != SEVERAL:
         return SOURCES.get(faces["source"], "")
-    some = given_sources(study)
+    some = entries(faces)
     called: dict[str, list[str]] = {}
-    for source_name, given in some.items():
-        called.setdefault(given["source"], []).append(name(source_name))
+    for entry in some:
+        called.setdefault(entry["source"], []).append(name(entry["name"]))
     parts = " ".join(f"{listing(names)}: {SOURCES[kind]}" for kind, names in called.items())
     return (
         f"The faces come from {small(len(some))} sources, whose expressions were given one name each; a duplicate of a "
@@ -82,14 +82,12 @@ def used_faces(faces: dict) -> dict:
     """Return the configuration of the faces without what it offers and the study does not use."""
     if faces["source"] == "none":
         return {"source": "none"}
-    given = faces.get("sources", [])
-    schemes = {faces["labels"], *(entry.get("labels") for entry in given)}
+    given = entries(faces)
+    schemes = {faces["labels"], *(entry["labels"] for entry in given)}
     used = faces | {"schemes": {k: v for k, v in faces["schemes"].items() if k in schemes}}
-    return (
-        used
-        if "drawn" in (faces["source"], *(entry["source"] for entry in given))
-        else {k: v for k, v in used.items() if k != "drawn"}
-    )
+    if not any(entry["source"] == "drawn" for entry in given):
+        used.pop("drawn", None)
+    return used
 
 
 def command(study: dict) -> str:
@@ -102,9 +100,9 @@ def command(study: dict) -> str:
 
 def question(study: dict, values: dict[str, str]) -> str:
     """Return what was audited, in one or two sentences."""
-    kind = "drawn faces" if all_drawn(study) else "faces"
+    kind = "drawn faces" if all_drawn(study["faces"]) else "faces"
     guessed = " as a model infers them from the picture" if guesses(study) else ""
-    number = sum(not arm.get("label") for arm in study["arms"])
+    number = len(audited(study))
     if not study["arms"]:
         return (
             f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
@@ -158,8 +156,13 @@ def people(study: dict) -> str:
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
-    part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
-    several = " Which source a face comes from is an attribute too." if len(given_sources(study)) > 1 else ""
+    part = (
+        f" A sample of {count(sample)} faces of each class was annotated; what is said of people and classes holds for "
+        "a data set whose classes are as frequent as in that sample."
+        if sample
+        else ""
+    )
+    several = " Which source a face comes from is an attribute too." if len(entries(study["faces"])) > 1 else ""
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
     alone = not any(isinstance(given, dict) and "table" in given for given in sources)
     return f"{told}{several} {raters(simulated, alone)}" if simulated else told + several
@@ -315,7 +318,7 @@ def network(given: str) -> str:
 def networks(study: dict, told: list[str]) -> str:
     """Return in words every network of the arms ``told``, and how many others are compared with one another."""
     arms = [arm for arm in study["arms"] if arm.get("network")]
-    told = [*told, *(arm["name"] for arm in arms if arm.get("label"))]
+    told = [*told, *recognising(study)]
     used: dict[str, list[dict]] = {}
     for arm in arms:
         if arm["name"] in told:
@@ -444,7 +447,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         )
     elif any(isinstance(s, dict) and "table" in s for s in sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
-    elif all_drawn(study):
+    elif all_drawn(study["faces"]):
         found.append(
             "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
         )

@@ -3,6 +3,7 @@
 from fergap.paper.markdown import listing, name, pipe
 from fergap.paper.numbers import fixed, percent
 from fergap.paper.results import Results
+from fergap.study import entries
 
 SETTINGS = {
     "count": "pictures drawn",
@@ -25,21 +26,10 @@ SETTINGS = {
 PLAIN = {"blur": 0, "noise": 0, "contrast": 1, "brightness": 0}  # a manner that changes no picture
 
 
-def given_sources(study: dict) -> dict[str, dict]:
-    """Return the entries of the study's sources of faces by name; a single source is an entry too."""
-    faces = study["faces"]
-    return {given.get("name", given["source"]): given for given in faces.get("sources") or [faces]}
-
-
 def truths(study: dict) -> dict[str, dict]:
     """Return the truth behind each source of drawn faces, by its name."""
-    common = study["faces"].get("drawn", {})
-    return {n: common | e.get("drawn", {}) for n, e in given_sources(study).items() if e["source"] == "drawn"}
-
-
-def all_drawn(study: dict) -> bool:
-    """Whether every face of the study is drawn."""
-    return all(given["source"] == "drawn" for given in given_sources(study).values())
+    given = entries(study["faces"])
+    return {e.get("name", e["source"]): e["drawn"] for e in given if e["source"] == "drawn"}
 
 
 def of_people(truth: dict) -> str:
@@ -83,7 +73,7 @@ def manner(truth: dict) -> str:
 def planted(study: dict) -> list[str]:
     """Return what the drawing of each source planted: a paragraph each, under its name where there are several."""
     found = truths(study)
-    if len(given_sources(study)) == 1:
+    if len(entries(study["faces"])) == 1:
         return [of_people(truth) for truth in found.values()]
     return [f"**{name(called)}.** {of_people(truth)}" for called, truth in found.items()]
 
@@ -93,11 +83,11 @@ def table(results: Results) -> str:
     found = truths(results.study)
     first = next(iter(found.values()))
     cells = [[SETTINGS.get(k, name(k)), *(name(truth[k]) for truth in found.values())] for k in first]
-    header = [name(called) for called in found] if len(given_sources(results.study)) > 1 else ["value"]
+    header = [name(called) for called in found] if len(entries(results.study["faces"])) > 1 else ["value"]
     return pipe(["setting", *header], cells, "l" + "r" * len(found))
 
 
 def montage_caption(study: dict) -> str:
     """Return the caption of the figure that shows some faces."""
-    several = len(given_sources(study)) > 1
+    several = len(entries(study["faces"])) > 1
     return "Faces of each class, one row per class" + (", one block of columns per source." if several else ".")

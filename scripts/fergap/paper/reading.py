@@ -13,11 +13,6 @@ from fergap.paper.tables_gaps import much_smaller
 MOST_NAMED = 6  # of a list in a sentence; the table holds the rest
 
 
-def alpha(results: Results) -> float:
-    """Return the level of the tests."""
-    return 1 - results.study["audit"]["confidence"]
-
-
 def some(words: list[str]) -> str:
     """Return a list in words, cut where it gets long."""
     more = len(words) - MOST_NAMED
@@ -84,7 +79,7 @@ def class_gaps(results: Results) -> str:
     """Say within which classes a gap remains after the correction for many tests."""
     table = results.table("multiplicity")
     rows = of_arms(results, table[(table["family"] == MAX_T) & table["class"].notna()])
-    found = rows[rows["p_adjusted"] < alpha(results)].rename(columns={"class": "label"})
+    found = rows[rows["p_adjusted"] < results.alpha].rename(columns={"class": "label"})
     gaps, parts = results.class_gaps(), []
     for row in found.itertuples():
         gap = find(gaps, **key_of(row), **{"class": row.label})
@@ -111,7 +106,7 @@ def class_changes(results: Results) -> str:
         return "No change within a class could be tested."
     total = results.cite(was(len(tested), "change", "changes"), "gap_changes", tested.index, "p_adjusted")
     parts = []
-    for row in tested[tested["p_adjusted"] < alpha(results)].rename(columns={"class": "label"}).itertuples():
+    for row in tested[tested["p_adjusted"] < results.alpha].rename(columns={"class": "label"}).itertuples():
         text = with_interval(row.estimate, row.ci_low, row.ci_high)
         marked = results.cite(prose(text), "gap_changes", row, "estimate, ci_low, ci_high")
         parts.append(f"{name(row.label)} ({pair(row)}, {prose(row.contrast)}, {marked})")
@@ -132,7 +127,7 @@ def models(results: Results) -> str:
     said = f"Average marginal effects, in points: {'; '.join(parts)}." if parts else ""
     joint = table[(table["quantity"] == "likelihood ratio") & table["term"].str.contains("×")]
     joint = joint.drop_duplicates(["arm", "term"], keep="last")
-    shown = joint[joint["p_value"] < alpha(results)]
+    shown = joint[joint["p_value"] < results.alpha]
     if len(shown):
         pairs = [
             f"{name(r.term)} ({prose(r.arm)}, p {results.cite(related(r.p_value), 'models', r, 'p_value')})"

@@ -7,7 +7,7 @@ from fergap.models.names import shape_of
 from fergap.paper.cells import any_few, find, key_of, of_pair, pair, whole_name
 from fergap.paper.markdown import name, prose
 from fergap.paper.numbers import count, fixed, interval, missing, percent, points, with_interval
-from fergap.paper.reading import alpha, of_arms, related, some
+from fergap.paper.reading import of_arms, related, some
 from fergap.paper.results import Results
 from fergap.paper.tables_networks import protocol_means
 from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
@@ -101,7 +101,7 @@ def scores(results: Results) -> str:
     beyond = [
         f"{whole_name(r.attribute, r.group)} under {prose(r.arm)} "
         f"(p {results.cite(related(r.p_value), 'calibration_metrics', r, 'p_value')})"
-        for r in tested[tested["p_value"] < alpha(results)].itertuples()
+        for r in tested[tested["p_value"] < results.alpha].itertuples()
     ]
     if beyond:
         said += f" The calibration error is larger than in a calibrated model, unadjusted, for {some(beyond)}."

@@ -4,7 +4,7 @@ from fergap.audit.sensitivity import ALL
 from fergap.paper.cells import any_few, find, key_of, of_pair, pair
 from fergap.paper.markdown import listing, name, prose
 from fergap.paper.numbers import count, fixed, missing, percent, points, with_interval
-from fergap.paper.reading import alpha, of_arms, related, some, was
+from fergap.paper.reading import of_arms, related, some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_appendix import CONFIRMATORY
 from fergap.paper.tables_fairness import SHOWN, metric_row
@@ -22,7 +22,7 @@ def fairness(results: Results, attribute: str) -> str:
             if row is None or missing(row.p_adjusted):
                 continue
             total += 1
-            if row.p_adjusted < alpha(results):
+            if row.p_adjusted < results.alpha:
                 p = results.cite(related(row.p_adjusted), "fairness", row, "p_adjusted")
                 found.append(f"{title.split(',')[0]} ({prose(arm)}, p {p})")
     if not total:
@@ -147,7 +147,7 @@ def choices_summary(results: Results) -> str:
 
 def power(results: Results) -> str:
     """Say with what power a gap as large as the margin would have been shown, and less certified."""
-    table, margin, parts = own_power(results), results.study["audit"]["margin"], []
+    table, margin, parts = own_power(results), results.margin, []
     table = table[table["attribute"].isin(results.plain)]
     near = table[((table["gap"] - margin).abs() < 1e-9) & (table["method"] == "pooled z")]
     certify = table[((table["margin"] - margin).abs() < 1e-9) & (table["question"] == "power to certify margin")]
@@ -169,13 +169,13 @@ def ledger(results: Results) -> str:
     table = results.table("multiplicity")
     table = table[table["method"] != "by"]  # the same tests once more, by another adjustment
     rows = table[table["family"].isin(CONFIRMATORY)]
-    below = rows[rows["p_adjusted"] < alpha(results)]
+    below = rows[rows["p_adjusted"] < results.alpha]
     total = results.cite(count(len(rows)), "multiplicity", rows.index, "p_value")
     left = results.cite(count(len(below)), "multiplicity", rows.index, "p_adjusted")
     other = results.cite(count(len(table) - len(rows)), "multiplicity", (), "p_value")
     noun = "test" if len(rows) == 1 else "tests"
     return (
-        f"Of {total} confirmatory {noun}, {left} are below {fixed(alpha(results), 2)} after adjustment. Another "
+        f"Of {total} confirmatory {noun}, {left} are below {fixed(results.alpha, 2)} after adjustment. Another "
         f"{other} tests are exploratory."
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fergap.paper.sources import Sources
+from fergap.study import audited
 from fergap.tables import TABLES, read
 
 FOLDERS = {
@@ -53,6 +54,21 @@ class Results:
         self.study = study or json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
         self.tables: dict[str, pd.DataFrame] = {}
 
+    @property
+    def confidence(self) -> float:
+        """The level of the intervals."""
+        return self.study["audit"]["confidence"]
+
+    @property
+    def alpha(self) -> float:
+        """The level of the tests."""
+        return 1 - self.confidence
+
+    @property
+    def margin(self) -> float:
+        """The margin within which gaps count as equivalent, as a fraction."""
+        return self.study["audit"]["margin"]
+
     def path(self, name: str) -> Path:
         """Return where table ``name`` lies."""
         return Path(self.elsewhere.get(name, self.folder / relative(name)))
@@ -79,7 +95,7 @@ class Results:
         Nor with those that recognise the source of a face, which have a section of their own.
         """
         left = self.ranked_alone.difference(self.named_in_full)
-        return [arm["name"] for arm in self.study["arms"] if arm["name"] not in left and not arm.get("label")]
+        return [arm for arm in audited(self.study) if arm not in left]
 
     @property
     def named_in_full(self) -> list[str]:

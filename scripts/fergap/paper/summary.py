@@ -1,7 +1,14 @@
 """What a finished run says on the terminal; standard library alone, because the workflow itself calls it."""
 
 import csv
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+
+MANY = 12  # arms from which on verdicts are counted
+MOST = 20  # rows of changed gaps beside the counts
+CHANGED = ("narrowed", "widened", "reversed", "moved")  # how verdicts on a shown change begin
+HEADER = ("arm", "accuracy gap", "points", "interval", "verdict")
 
 
 def points(text: str) -> str:
@@ -12,8 +19,45 @@ def points(text: str) -> str:
     return "0.0" if float(rounded) == 0 else rounded.replace("-", "−")
 
 
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table of texts with columns as wide as they must be."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+
+
+def compared(row: dict[str, str]) -> str:
+    """Return the groups of a row of ``verdicts``, and whether it is about a change of their gap."""
+    return f"{row['group']} − {row['reference']}" + (", change of the gap" if row["contrast"] else "")
+
+
+def cells(row: dict[str, str]) -> tuple[str, ...]:
+    """Return a row of ``verdicts`` as one of the table, in the order of ``HEADER``."""
+    return (
+        row["contrast"] or row["arm"],
+        compared(row),
+        points(row["estimate"]),
+        f"{points(row['ci_low'])} … {points(row['ci_high'])}",
+        row["verdict"] + (f" (levelling down: {row['lost']})" if float(row["levelling_down"] or 0) else ""),
+    )
+
+
+def counted(rows: list[dict[str, str]], path: Path) -> list[str]:
+    """Return how many arms and contrasts have each verdict, the gaps that changed, and where all of them stand."""
+    counts = Counter((compared(row), row["verdict"]) for row in rows)
+    order = {gap: i for i, gap in enumerate(dict.fromkeys(map(compared, rows)))}
+    most = sorted(counts.items(), key=lambda item: (order[item[0][0]], -item[1]))
+    lines = aligned(("accuracy gap", "verdict", "count"), [(gap, said, str(n)) for (gap, said), n in most])
+    changed = [cells(row) for row in rows if row["contrast"] and row["verdict"].startswith(CHANGED)]
+    lines += ["", *aligned(("contrast", *HEADER[1:]), changed[:MOST])] if changed else []
+    more = f"and {len(changed) - MOST} more changes; " if len(changed) > MOST else ""
+    return [*lines, "", f"{more}every verdict: {path}"]
+
+
 def summary(study: Path, formats: list[str]) -> str:
     """Return a study's verdicts as a small table, and where its paper lies; what is not there yet is left out.
+
+    From ``MANY`` arms on, verdicts are counted, and only gaps that changed between two arms have a row each.
 
     Parameters
     ----------
@@ -22,24 +66,14 @@ def summary(study: Path, formats: list[str]) -> str:
     formats : list of str
         Suffixes of the paper's files.
     """
-    lines = []
-    verdicts = study / "audit" / "verdicts.csv"
+    rows, verdicts = [], study / "audit" / "verdicts.csv"
     if verdicts.exists():
         with verdicts.open(encoding="utf-8", newline="") as file:
-            rows = [
-                (
-                    row["contrast"] or row["arm"],
-                    f"{row['group']} − {row['reference']}" + (", change of the gap" if row["contrast"] else ""),
-                    points(row["estimate"]),
-                    f"{points(row['ci_low'])} … {points(row['ci_high'])}",
-                    row["verdict"] + (f" (levelling down: {row['lost']})" if float(row["levelling_down"] or 0) else ""),
-                )
-                for row in csv.DictReader(file)
-            ]
-    if verdicts.exists() and rows:
-        table = [("arm", "accuracy gap", "points", "interval", "verdict"), *rows]
-        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
-        lines.insert(1, "-" * max(map(len, lines)))
+            rows = list(csv.DictReader(file))
+    lines = []
+    if len({row["arm"] for row in rows}) >= MANY:
+        lines = counted(rows, verdicts)
+    elif rows:
+        lines = aligned(HEADER, [cells(row) for row in rows])
     papers = [str(path) for suffix in formats if (path := study / "paper" / f"paper.{suffix}").exists()]
     return "\n".join(["", *lines, "", *papers])

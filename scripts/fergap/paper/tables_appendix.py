@@ -21,7 +21,7 @@ LONGEST = 32  # letters of a value in the list of values
 
 def ledger(results: Results) -> str:
     """Return every family of tests: how many, how adjusted, and how many are below alpha before and after."""
-    table, alpha, cells = results.table("multiplicity"), 1 - results.study["audit"]["confidence"], []
+    table, alpha, cells = results.table("multiplicity"), results.alpha, []
     for (family, method), rows in table.groupby(["family", "method"], sort=False):
         sizes = rows.groupby("m").size()
         families = sum(max(1, round(n / m)) for m, n in sizes.items())

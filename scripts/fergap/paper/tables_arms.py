@@ -70,7 +70,7 @@ def classes_of_arms(results: Results, attribute: str, metric: str) -> str:
 
     In bold, the p-value is below the level after adjustment over all metrics of the arm and the attribute.
     """
-    table, alpha = results.table("fairness"), 1 - results.study["audit"]["confidence"]
+    table, alpha = results.table("fairness"), results.alpha
     table = table[(table["attribute"] == attribute) & (table["metric"] == metric) & table["class"].notna()]
     found = {(row.arm, row.label): row for row in table.rename(columns={"class": "label"}).itertuples()}
     (scale, digits), cells = CLASS_METRICS[metric], []

@@ -111,7 +111,7 @@ def equivalence(results: Results) -> str:
                 points(row.minimum_detectable_gap, signed=False),
             ]
         )
-    head = level(2 * results.study["audit"]["confidence"] - 1)
+    head = level(2 * results.confidence - 1)
     columns = ["gap", *(["contrast"] if several else []), "faces", "after", f"{head} CI"]
     columns += ["p, margin", "smallest margin", "detectable change"]
     return pipe(columns, cells, ("ll" if several else "l") + "rrrrrr")

@@ -145,7 +145,7 @@ def own_power(results: Results) -> pd.DataFrame:
 
 def detectable(results: Results) -> str:
     """Return the smallest detectable gap of each pair, and the power at the declared margin."""
-    table, margin, cells = own_power(results), results.study["audit"]["margin"], []
+    table, margin, cells = own_power(results), results.margin, []
     for _, rows in table.groupby(["attribute", "group", "reference"], sort=False):
         first = next(rows.itertuples())
         smallest = rows[rows["question"] == "minimum detectable gap"].sort_values("comparisons")

@@ -49,6 +49,9 @@ class Purse:
 class Cache:
     """Every answer so far, in a file of one JSON object a line, which a kill leaves whole but for its last line.
 
+    Answers are kept in the model's own words and read anew each time. A response of an earlier run that was none of the
+    protocol is no answer of the model, so that its question is put again.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -78,6 +81,7 @@ class Cache:
                     where=f"{path}, line {number}",
                     fix="delete the line, or the file, and every question is put anew",
                 ) from None
+        self.answers = {asked: line for asked, line in self.answers.items() if line["status"] != BROKEN}
         if len(whole) < len(text):
             os.truncate(path, len(whole))
 
@@ -136,7 +140,7 @@ def ask_all(faces: pd.DataFrame, pixels: np.ndarray, settings: Mapping, prompt: 
     """
     url, key = settings["url"], endpoint.secret(settings["key_from"])
     purse, understood = Purse(cache.spent, settings["budget"]), threading.Event()
-    if any(line["status"] != BROKEN for line in cache.answers.values()):
+    if cache.answers:
         understood.set()
     where = f"arms: endpoint: {url}"
 
@@ -147,7 +151,7 @@ def ask_all(faces: pd.DataFrame, pixels: np.ndarray, settings: Mapping, prompt: 
         except (Away, UserError) as error:
             # an endpoint that was understood before has no answer on one face alone, else there is none at all
             if isinstance(error, Away) and error.broken and understood.is_set():
-                return Answer("", BROKEN, "", 0, error.requests)
+                return Answer(str(error), BROKEN, "", 0, error.requests)
             purse.ended.set()  # before this thread takes the next question
             raise
         understood.set()

@@ -139,7 +139,7 @@ def read_answer(body: bytes, requests: int) -> Answer:
             tokens=int(usage.get("total_tokens") or 0),
             requests=requests,
         )
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"no answer of the chat completions protocol: {shown(body[:200])}") from error
 
 

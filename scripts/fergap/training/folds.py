@@ -7,8 +7,8 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fergap.errors import UserError
-from fergap.faces.locations import SOURCE
 from fergap.seeds import derive
+from fergap.study import SOURCE
 from fergap.training.groups import wide_groups
 
 ROLES = ("train", "validation", "test")

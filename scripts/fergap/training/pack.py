@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from fergap import tables
-from fergap.faces.locations import SOURCE
 from fergap.models.pretrained import origin
 from fergap.models.registry import build
 from fergap.seeds import generator
+from fergap.study import SOURCE
 from fergap.training.checkpoint import fingerprint
 from fergap.training.device import Device, choose_device
 from fergap.training.folds import LEFT_OUT, roles, roles_without, split_once

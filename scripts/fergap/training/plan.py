@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fergap.errors import UserError
-from fergap.faces.locations import SOURCE, entries
 from fergap.models.names import family_name
+from fergap.study import entries, recognising
 from fergap.training.recipe import recipe_of
 
 Unit = tuple[int, int, int]
@@ -135,16 +135,6 @@ def left_out(config: Mapping, arm: str) -> list[str]:
     """Return the sources of faces of which each is left out by one fold of an arm, in order; none as a rule."""
     by = arm_of(config, arm).get("folds", {}).get("by")
     return [entry["name"] for entry in entries(config["faces"])] if by else []
-
-
-def recognising(config: Mapping) -> list[str]:
-    """Return the arms that recognise the source of a face and not what it shows."""
-    return [arm["name"] for arm in config["arms"] if arm.get("label") == SOURCE]
-
-
-def audited(config: Mapping) -> list[str]:
-    """Return the arms that recognise what a face shows."""
-    return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]
 
 
 def unseen(config: Mapping) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""What a study's configuration says of its faces and arms; standard library alone, because the workflow calls it."""
+
+SEVERAL = "several"
+SOURCE = "source"  # what the attribute is called that tells the faces of several sources apart
+OF_ONE = ("folder", "table", "subset", "pictures", "expressions")  # keys of ``faces`` that say something of one source
+
+
+def prefix_of(faces: dict) -> str:
+    """Return what stands before the ids and the files of a source: its name and / among several, else nothing."""
+    return f"{faces['name']}/" if "name" in faces else ""
+
+
+def entries(faces: dict) -> list[dict]:
+    """Return each source of a study as a ``faces`` mapping of its own: one, or those of ``faces.sources``.
+
+    What a source of several does not state it has from ``faces``, but for what belongs to one source alone; its
+    ``name`` is that of the source where it has no other. The truth behind drawn faces is the study's, with what the
+    source states of its own.
+    """
+    if faces["source"] != SEVERAL:
+        return [faces]
+    common = {key: value for key, value in faces.items() if key not in (*OF_ONE, "sources", "classes", "drawn")}
+    found = [{**common, "name": entry["source"], **entry} for entry in faces["sources"]]
+    truth = faces.get("drawn", {})
+    return [e | ({"drawn": truth | e.get("drawn", {})} if e["source"] == "drawn" else {}) for e in found]
+
+
+def drawn_sources(faces: dict) -> dict[str, dict]:
+    """Return the truth behind each source of drawn faces by what stands before its ids (see :func:`prefix_of`)."""
+    return {prefix_of(entry): entry["drawn"] for entry in entries(faces) if entry["source"] == "drawn"}
+
+
+def all_drawn(faces: dict) -> bool:
+    """Return whether every face of a study is drawn."""
+    return all(entry["source"] == "drawn" for entry in entries(faces))
+
+
+def recognising(config: dict) -> list[str]:
+    """Return the arms that recognise the source of a face and not what it shows."""
+    return [arm["name"] for arm in config["arms"] if arm.get("label") == SOURCE]
+
+
+def audited(config: dict) -> list[str]:
+    """Return the arms that recognise what a face shows."""
+    return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]

@@ -111,7 +111,7 @@ def test_what_is_told_of_several_data_sets_follows_the_tables(several):
     told = methods.protocol(several.study)
     assert "which is trained on the same folds" in told
     assert "unseen leaves each source out" in told
-    assert "two training conditions" in methods.question(several.study, Document(several.folder).values)
+    assert "two classifiers" in methods.question(several.study, Document(several.folder).values)
 
 
 def test_a_data_set_without_arms_is_told_of(data_alone):

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from fergap.audit.correction import BY_ANSWER, MODEL_ALONE, MOST_TIMES
 from fergap.paper.cells import find, heading, key_of, pair, reason, told
 from fergap.paper.drawing import aside, group_looks, label, rows_axis, rows_height, shade_margin
+from fergap.paper.markdown import bullets, name, pipe, prose
 from fergap.paper.markdown import group as group_name
-from fergap.paper.markdown import name, pipe, prose
 from fergap.paper.numbers import MINUS, MISSING, count, fixed, interval, missing, percent, points, with_interval
 from fergap.paper.reading import of_arms
 from fergap.paper.results import Results
@@ -77,7 +77,7 @@ def who(results: Results) -> str:
     sources = results.study.get("people", {}).get("sources") or []
     simulated = any(isinstance(source, dict) and "simulated" in source for source in sources)
     people = "simulated raters, who stand for people," if simulated else "people"
-    return f"{prose(row.labels)} labelled {n} faces, of which {people} answered about {gold}"
+    return f"Labels by {prose(row.labels)} are there for {n} faces, of which {people} answered about {gold}"
 
 
 def turning(results: Results, row: object) -> str:
@@ -122,8 +122,8 @@ def one_gap(results: Results, row: object) -> str:
         share = results.cite(percent(shrunk.estimate, 0), "correction", shrunk, "estimate")
         by = f" (errors alike leave {share} of a gap)"
     return (
-        f"{pair(row)} under {prose(row.arm)} is {before} points by the labels alone and {after} corrected {how}{by}; "
-        f"{turning(results, row)}."
+        f"The gap {pair(row)} under {prose(row.arm)} is {before} points by the labels alone and {after} corrected "
+        f"{how}{by}; {turning(results, row)}."
     )
 
 
@@ -168,7 +168,7 @@ def corrected(results: Results) -> str:
         "What people say is taken for true here: their own errors, which @tbl-agreement shows, are not corrected. Gold "
         "faces must be a random part of those of their class and label, also after faces that nobody could answer left."
     )
-    return "\n\n".join(part for part in (how, " ".join(s for s in said if s), depends(results), limits) if part)
+    return "\n\n".join(part for part in (how, bullets([s for s in said if s]), depends(results), limits) if part)
 
 
 def figure(results: Results) -> Figure:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from functools import cached_property
 
 import pandas as pd
@@ -36,6 +37,11 @@ from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
 from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
+
+
+def in_brief(text: str) -> str:
+    """Return a verdict's sentence without the one that says what the sample could have shown."""
+    return re.split(r" (?=The smallest \D+ this sample could have shown|No \D+ could have been shown)", text)[0]
 
 
 class OneLine(dict):
@@ -153,9 +159,9 @@ class Document:
         return Shown(text, self.results.sources.mark(prose(text), *source))
 
     def list_values(self) -> None:
-        """Print every value that the paper has shown so far with its source.
+        """Write every value that the paper has shown so far with its source.
 
-        Writes the list to ``values.csv`` and every table of the paper, as printed, to ``tables/*.csv``.
+        The list goes to ``values.csv``, and every table of the paper, as printed, to ``tables/*.csv``.
         """
         for label, text in self.printed.items():
             with whole(f"tables/{label}.csv") as draft, draft.open("w", encoding="utf-8", newline="") as file:
@@ -163,23 +169,22 @@ class Document:
         found = self.results.sources.table()
         with whole("values.csv") as draft:
             found.to_csv(draft, index=False, lineterminator="\n")
-        self.table(
-            "values", "tbl-values", "Every number of the text, with the table, line and column that it comes from."
-        )
 
     # sentences
 
-    def sentences(self, arms: list[str] | None = None, contrasts: bool = False) -> list[str]:
+    def sentences(self, arms: list[str] | None = None, contrasts: bool = False, brief: bool = False) -> list[str]:
         """Return the verdicts' sentences word for word: of gaps (of these arms), or of contrasts.
 
-        Those on combinations of attributes are left to the tables.
+        Those on combinations of attributes are left to the tables. ``brief`` leaves out what each verdict ends with,
+        the smallest gap that the sample could have shown.
         """
         rows = self.results.verdicts()
         rows = rows[rows["attribute"].isin(self.results.plain)]
         rows = rows[rows["contrast"].notna()] if contrasts else rows[rows["contrast"].isna()]
         if arms is not None:
             rows = rows[rows["arm"].isin(arms)]
-        return [self.results.cite(sentence(told(r.sentence)), "verdicts", r, "sentence") for r in rows.itertuples()]
+        said = [(row, in_brief(row.sentence) if brief else row.sentence) for row in rows.itertuples()]
+        return [self.results.cite(sentence(told(text)), "verdicts", row, "sentence") for row, text in said]
 
     def abstract(self) -> str:
         """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided.
@@ -204,10 +209,11 @@ class Document:
         verdicts = whole.verdicts()
         told = verdicts["attribute"].isin(whole.plain) & (verdicts["contrast"].notna() | (verdicts["arm"] == first))
         if not self.abridged():
-            said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
+            said = self.sentences([first] if results.contrasts else None, brief=True)
+            said += self.sentences(contrasts=True, brief=True)
             told |= verdicts["attribute"].isin(whole.plain) & (not results.contrasts)
         elif whole.contrasts:
-            said = self.sentences([first]) + reading_arms.changes_of_arms(whole)
+            said = self.sentences([first], brief=True) + reading_arms.changes_of_arms(whole)
         else:
             said = reading_arms.verdicts_of_arms(whole)
             told |= verdicts["attribute"].isin(whole.plain)
@@ -216,6 +222,7 @@ class Document:
         placebo = reading_networks.placebo_summary(whole)
         choice = reading_sensitivity.choices_summary(results)
         rest = " ".join(filter(None, [placebo, choice, planted_found.held(whole), rest]))
+        parts.append(methods.words_of_verdicts(study=self.study))
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
@@ -262,6 +269,12 @@ class Document:
     def looks(self) -> bool:
         """Whether any check of the audit's input asks for a look."""
         return bool((self.results.table("checks")["verdict"] != "ok").any())
+
+    def look_kinds(self) -> str:
+        """Return which checks of the audit's input ask for a look, and how often each."""
+        rows = self.results.table("checks")
+        kinds = rows.loc[rows["verdict"] != "ok", "check"].value_counts(sort=False)
+        return listing([prose(kind) + (f" ({count(n)} times)" if n > 1 else "") for kind, n in kinds.items()])
 
     def arms_with_folds(self) -> list[tuple[int, str]]:
         """Return (position, arm) of the arms whose predictions come from more than one fold."""

@@ -109,10 +109,29 @@ def question(study: dict, values: dict[str, str]) -> str:
             f"{values['class count']} classes depend on {values['attributes']}{guessed}, and these on one another."
         )
     return (
-        f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
-        f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
-        f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
-        "the run."
+        f"We audit {'one classifier' if number == 1 else f'{small(number)} classifiers'} of facial expression"
+        f"{conditions(study)} on {values['faces']} {kind} in {values['class count']} classes: "
+        f"{'does it' if number == 1 else 'do they'} recognise some groups of people less often than others, by "
+        f"{values['attributes']}{guessed}? A gap of less than {values['margin']} percentage points counts as small; "
+        "this margin was declared before the run."
+    )
+
+
+def conditions(study: dict) -> str:
+    """Return in brackets what the few trained arms of a study are, nothing where they are many or given."""
+    arms = [arm for arm in study["arms"] if not arm.get("label")]
+    if not 1 < len(arms) <= MOST_CONDITIONS or not all(arm.get("network") for arm in arms):
+        return ""
+    told = [(name(arm["name"]), intervention(arm)) for arm in arms]
+    return f" ({'; '.join(f'{arm}: {what}' if what != 'none' else f'{arm}: no intervention' for arm, what in told)})"
+
+
+def words_of_verdicts(study: dict) -> str:
+    """Return what the verdicts on a gap mean, in one sentence."""
+    confidence = study["audit"]["confidence"]
+    return (
+        f"A gap is *equivalent* where its {level(2 * confidence - 1)} interval lies within the margin, *a gap* where "
+        "that is not so and a test shows it, and *undecided* where neither is shown."
     )
 
 
@@ -222,6 +241,7 @@ def intervenes(study: dict) -> bool:
     return any(arm.get(key) for arm in study["arms"] for key in interventions.SAMPLING)
 
 
+MOST_CONDITIONS = 3  # arms that the abstract names with what they do
 PUBLISHED = {
     "resnet50": "a residual network of 50 layers [@he2016]",
     "densenet121": "a densely connected network of 121 layers [@huang2017]",

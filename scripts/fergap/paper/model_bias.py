@@ -130,7 +130,8 @@ def blind(results: Results) -> str:
     rows, parts, shown = scores(results), [], []
     attribute = blocks(results)[0]
     own = rows[(rows["attribute"] == attribute) & rows["estimate"].notna()]
-    for row in own[(own["form"] == "published") & own["arm"].isin(results.headline)].itertuples():
+    told = [arm for arm in results.headline if arm in results.in_full]
+    for row in own[(own["form"] == "published") & own["arm"].isin(told)].itertuples():
         if missing(row.expected) or row.estimate <= 0:
             continue
         score = results.cite(points(row.estimate, signed=False), "model_bias", row, "estimate")

@@ -43,14 +43,14 @@ TABLES = {"planted": planting.table} | {
             tables_gaps.optimism,
         ),
         *(tables_classes.adjusted, tables_classes.adjusted_tests, tables_classes.decomposition),
-        *(tables_classes.class_gaps, tables_classes.combinations, tables_classes.models, tables_classes.interactions),
+        *(tables_classes.class_gaps, tables_classes.models, tables_classes.interactions),
         *(tables_fairness.fairness, tables_changes.changes, tables_changes.gap_changes, tables_changes.equivalence),
         *(tables_changes.models_compared, tables_changes.models_over_folds, tables_changes.mean_ranks),
         *(tables_sensitivity.clusters, tables_sensitivity.label_noise, tables_sensitivity.detectable),
         *(tables_sensitivity.needed, tables_appendix.ledger, tables_appendix.confirmatory),
         *(tables_appendix.not_estimable, tables_appendix.calibration, tables_appendix.false_verdicts),
         *(tables_sample.steps, tables_sample.duplicates, tables_sample.ambiguity, tables_sample.network),
-        *(tables_sample.timings, tables_appendix.values, tables_networks.networks, tables_networks.beyond_placebo),
+        *(tables_sample.timings, tables_networks.networks, tables_networks.beyond_placebo),
         *(tables_networks.published_protocol, tables_changes.gap_change_methods, tables_scores.scores),
         *(
             tables_scores.score_gaps,
@@ -84,7 +84,6 @@ OF_ALL_ARMS = frozenset(
             "ledger",
             "not_estimable",
             "files",
-            "values",
         ),
     )
 )

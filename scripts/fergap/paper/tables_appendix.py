@@ -16,7 +16,6 @@ METHODS = {
     "westfall-young step-down max-T": "step-down max-T",
 }
 MOST_ROWS = 40
-LONGEST = 32  # letters of a value in the list of values
 
 
 def ledger(results: Results) -> str:
@@ -80,7 +79,7 @@ def not_estimable(results: Results) -> str:
         labels = [c for c in dict.fromkeys(rows["class"]) if c]
         of = group_name(group) if not reference else pair(next(rows.itertuples()))
         classes = ", ".join(name(c) for c in labels) if len(labels) <= 3 else f"{count(len(labels))} classes"
-        found.setdefault((name(origin.replace("_", " ")), classes, name(why)), []).append((of, len(rows)))
+        found.setdefault((name(origin.replace("_", " ")), classes, group_name(why)), []).append((of, len(rows)))
     cells = [
         [origin, ", ".join(of for of, _ in groups), classes, why, count(sum(n for _, n in groups))]
         for (origin, classes, why), groups in found.items()
@@ -136,25 +135,3 @@ def false_verdicts(results: Results) -> str:
             ]
         )
     return pipe(["wrong verdict", "at most", "scenarios", "worst rate", "there"], cells, "lrrrl")
-
-
-def values(results: Results) -> str:
-    """Return every value that the text has shown so far, with where it stands."""
-    rows = results.sources.table()
-    cells = [
-        [
-            name(r.id),
-            name(r.value if len(r.value) <= LONGEST else r.value[:LONGEST].rstrip() + "…"),
-            name(place(r)),
-            r.line,
-        ]
-        for r in rows.itertuples()
-    ]
-    return pipe(["id", "value", "table and column", "line"], cells, "lllr")
-
-
-def place(row: object) -> str:
-    """Return a value's table and column, or its key of the configuration."""
-    if row.rule == "configuration":
-        return f"configuration: {row.column}"
-    return f"{row.table}: {row.column}"

@@ -11,19 +11,36 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import yaml
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 
 from tests.people.devtools import Browser
 
-from fergap.faces.drawn import contact_sheet, draw
+from fergap.faces.drawn import EXPRESSIONS, contact_sheet, draw
 from fergap.paper.figures_gaps import gap_forest
 from fergap.paper.results import Results
 
 PAGES = ("Abstract", "Gaps in accuracy with their intervals", "(a) Each gap before and after")  # what they show
+KINDS = ("women", "men", "girls", "boys")  # of the contact sheet's columns
+HEAD, LEFT, BETWEEN = 24, 84, 6  # pixels above the faces, left of them, and between the kinds
+
+
+def labelled(sheet: np.ndarray) -> Image.Image:
+    """Return a contact sheet of drawn faces with the kinds above its columns and the expressions beside its rows."""
+    height, width = sheet.shape[0] // len(EXPRESSIONS), sheet.shape[1] // len(KINDS)
+    board = Image.new("L", (LEFT + len(KINDS) * (width + BETWEEN) - BETWEEN, HEAD + sheet.shape[0]), 255)
+    pen, font = ImageDraw.Draw(board), ImageFont.load_default(15)
+    for i, kind in enumerate(KINDS):
+        left = LEFT + i * (width + BETWEEN)
+        board.paste(Image.fromarray(sheet[:, i * width : (i + 1) * width]), (left, HEAD))
+        pen.text((left + width / 2, HEAD / 2), kind, fill=0, font=font, anchor="mm")
+    for i, expression in enumerate(EXPRESSIONS):
+        pen.text((LEFT - 8, HEAD + (i + 0.5) * height), expression, fill=0, font=font, anchor="rm")
+    return board
 
 
 def pages(paper: Path, target: Path) -> None:
@@ -53,7 +70,7 @@ def annotation(page: Path, light: Path, dark: Path) -> None:
                 "document.getElementById('rater').value = 'anna'; document.querySelector('#start form').requestSubmit()"
             )
             browser.wait("document.documentElement.dataset.ready")
-            for keys in ("ma", "fa", "fa", "fc", "uu", "fc", "fa", "ma", "ma", "fa", "mc", "ma", "m"):
+            for keys in ("ma", "fc", "fa", "fa", "u", "fc", "fa", "mc", "ma", "fa", "mc", "ma", "m"):
                 for key in keys:
                     browser.press(key)
                     time.sleep(0.75)  # as fast as a person
@@ -74,7 +91,7 @@ def main() -> None:
     """Write the pictures whose studies are finished: drawn faces, gaps, pages of the paper, the annotation page."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     sheet = contact_sheet(draw(config["faces"]["drawn"], config["seed"]), faces=4)
-    Image.fromarray(sheet).save(ROOT / "docs" / "drawn-faces.png", optimize=True)
+    labelled(sheet).save(ROOT / "docs" / "drawn-faces.png", optimize=True)
     for study, file in (("demo", "config.yaml"), ("fer2013-cpu", "studies/fer2013-cpu.yaml")):
         folder = ROOT / "results" / study
         if (folder / "audit" / "verdicts.csv").exists():

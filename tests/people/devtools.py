@@ -100,6 +100,16 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyDown", **same)
         self.send("Input.dispatchKeyEvent", type="keyUp", **{k: v for k, v in same.items() if k != "text"})
 
+    def click(self, selector: str) -> None:
+        """Click by mouse on the middle of the first element that a CSS selector finds."""
+        box = self.run(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        same = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, **same)
+
     def downloaded(self, name: str, seconds: float = 30) -> Path:
         """Return a finished download."""
         end = time.monotonic() + seconds

@@ -164,7 +164,7 @@ class Document:
         return Shown(text, self.results.sources.mark(prose(text), *source))
 
     def list_values(self) -> None:
-        """Write every value that the paper has shown so far with its source.
+        """Print every value that the paper has shown so far with its source.
 
         The list goes to ``values.csv``, and every table of the paper, as printed, to ``tables/*.csv``.
         """
@@ -174,6 +174,9 @@ class Document:
         found = self.results.sources.table()
         with whole("values.csv") as draft:
             found.to_csv(draft, index=False, lineterminator="\n")
+        self.table(
+            "values", "tbl-values", "Every number of the text, with the table, line and column that it comes from."
+        )
 
     # sentences
 

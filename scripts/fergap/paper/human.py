@@ -174,7 +174,7 @@ def figure(results: Results) -> Figure:
 
 def panel(axes: Axes, results: Results, of: object) -> None:
     """Draw one pair of groups: bands from left to right, its lines beside one another."""
-    margin = 100 * results.study["audit"]["margin"]
+    margin = 100 * results.margin
     axes.axhspan(-margin, margin, color=BAND, linewidth=0)
     axes.axhline(0, color=FAINT, linewidth=0.8)
     rows = of_gap(results, of)

@@ -50,7 +50,7 @@ TABLES = {"planted": planting.table} | {
         *(tables_sensitivity.needed, tables_appendix.ledger, tables_appendix.confirmatory),
         *(tables_appendix.not_estimable, tables_appendix.calibration, tables_appendix.false_verdicts),
         *(tables_sample.steps, tables_sample.duplicates, tables_sample.ambiguity, tables_sample.network),
-        *(tables_sample.timings, tables_networks.networks, tables_networks.beyond_placebo),
+        *(tables_sample.timings, tables_appendix.values, tables_networks.networks, tables_networks.beyond_placebo),
         *(tables_networks.published_protocol, tables_changes.gap_change_methods, tables_scores.scores),
         *(
             tables_scores.score_gaps,
@@ -84,6 +84,7 @@ OF_ALL_ARMS = frozenset(
             "ledger",
             "not_estimable",
             "files",
+            "values",
         ),
     )
 )

@@ -16,6 +16,7 @@ METHODS = {
     "westfall-young step-down max-T": "step-down max-T",
 }
 MOST_ROWS = 40
+LONGEST = 32  # letters of a value in the list of values
 
 
 def ledger(results: Results) -> str:
@@ -135,3 +136,25 @@ def false_verdicts(results: Results) -> str:
             ]
         )
     return pipe(["wrong verdict", "at most", "scenarios", "worst rate", "there"], cells, "lrrrl")
+
+
+def values(results: Results) -> str:
+    """Return every value that the text has shown so far, with where it stands."""
+    rows = results.sources.table()
+    cells = [
+        [
+            name(r.id),
+            name(r.value if len(r.value) <= LONGEST else r.value[:LONGEST].rstrip() + "…"),
+            name(place(r)),
+            r.line,
+        ]
+        for r in rows.itertuples()
+    ]
+    return pipe(["id", "value", "table and column", "line"], cells, "lllr")
+
+
+def place(row: object) -> str:
+    """Return a value's table and column, or its key of the configuration."""
+    if row.rule == "configuration":
+        return f"configuration: {row.column}"
+    return f"{row.table}: {row.column}"

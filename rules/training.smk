@@ -102,7 +102,7 @@ rule ask_endpoint:
 
 rule collect_answers:
     input:
-        lib=library("training"),
+        lib=library("training", "faces", "study"),
         answers=asked_paths(config, "answers.csv"),
     output:
         answers="results/{study}/training/answers.csv",
@@ -151,7 +151,7 @@ rule collect_predictions:
 
 rule collect_history:
     input:
-        lib=library("training"),
+        lib=library("training", "faces", "study"),
         history=pack_paths(config, "history.csv"),
         composition=pack_paths(config, "composition.csv"),
         runs=pack_paths(config, "runs.csv"),

@@ -69,6 +69,15 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             checked(merged(demo, update), schema)
 
 
+def test_arms_of_a_study_need_no_contrasts(demo: dict, schema: Path) -> None:
+    assert checked(demo, schema)["audit"]["contrasts"] == [{"before": "baseline", "after": "child_oversampled"}]
+    assert checked(merged(demo, {"arms": []}), schema)["audit"]["contrasts"] == []
+    own = [{"name": name, "network": "pyramid"} for name in ("one", "two", "three")]
+    compared = checked(merged(demo, {"arms": own}), schema)["audit"]["contrasts"]
+    assert compared == [{"before": "one", "after": "two"}, {"before": "one", "after": "three"}]
+    assert checked(merged(demo, {"arms": own, "audit": {"contrasts": []}}), schema)["audit"]["contrasts"] == []
+
+
 def rater(name: str) -> dict:
     return {"simulated": {"name": name, "error": 0.1, "share": 0.5}}
 

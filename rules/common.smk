@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from fergap.config import (
     check_given_files,
     check_has_pictures,
+    check_references,
     check_written_once,
     checked,
     declared_groups,
@@ -83,6 +84,7 @@ def library(*packages):
 
 
 tell(check_given_files, config)
+tell(check_references, config)
 FACE_FILES = tell(
     source_files,
     config["faces"],

@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -56,6 +57,7 @@ config.update(
     tell(checked, config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
 )
 
+STARTED = time.time()
 STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
 DRAWN = drawn_sources(config["faces"])
@@ -102,6 +104,11 @@ def reading_memory(wildcards):
 def reading_minutes(wildcards):
     """Return minutes for reading faces."""
     return 30 + published_count(config["faces"]) // 1000
+
+
+def targets():
+    """Return the names of the rules and files that were asked for; none stands for the paper."""
+    return sorted(workflow.dag_settings.targets)
 
 
 def failed_before(rule):

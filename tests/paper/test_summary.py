@@ -76,5 +76,16 @@ def test_a_study_without_verdicts_names_its_paper_alone(tmp_path: Path) -> None:
     assert summary(tmp_path, ["html", "pdf"]).split() == [str(tmp_path / "paper" / "paper.html")]
 
 
+def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:
+    folder = study(tmp_path, [row("arm0", "gap")])
+    (folder / "people/exchange").mkdir(parents=True)
+    (folder / "people/exchange/cvat.xml").touch()
+    assert summary(folder, ["pdf"], ["exchange"]).split() == [str(folder / "people/exchange/cvat.xml")]
+    lines = summary(folder, ["pdf"], ["annotate"]).splitlines()
+    assert lines[1] == f"open this page in a browser: file://{folder / 'people/annotate.html'}"
+    assert not any("gap" in line for line in lines)
+    assert "gap" in summary(folder, ["pdf"], ["all"])
+
+
 def test_what_counts_as_a_change_is_what_the_audit_calls_so() -> None:
     assert said.CHANGED == CHANGED

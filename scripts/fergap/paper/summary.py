@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MANY = 12  # arms from which on verdicts are counted
+ABOUT_PEOPLE = ("annotate", "adjudicate", "exchange")  # targets that end before there are verdicts
 MOST = 20  # rows of changed gaps beside the counts
 CHANGED = ("narrowed", "widened", "reversed", "moved")  # how verdicts on a shown change begin
 HEADER = ("arm", "accuracy gap", "points", "interval", "verdict")
@@ -54,7 +55,16 @@ def counted(rows: list[dict[str, str]], path: Path) -> list[str]:
     return [*lines, "", f"{more}every verdict: {path}"]
 
 
-def summary(study: Path, formats: list[str]) -> str:
+def of_people(study: Path, target: str) -> list[str]:
+    """Return what a target about people has made, and what to do with it."""
+    folder = study / "people"
+    if target == "exchange":
+        return [str(path) for path in sorted((folder / target).iterdir())]
+    page = (folder / f"{target}.html").resolve().as_uri()
+    return [f"open this page in a browser: {page}", "It holds faces: whoever has the file has them."]
+
+
+def summary(study: Path, formats: list[str], targets: Sequence[str] = ()) -> str:
     """Return a study's verdicts as a small table, and where its paper lies; what is not there yet is left out.
 
     From ``MANY`` arms on, verdicts are counted, and only gaps that changed between two arms have a row each.
@@ -65,7 +75,11 @@ def summary(study: Path, formats: list[str]) -> str:
         The study's folder of results.
     formats : list of str
         Suffixes of the paper's files.
+    targets : sequence of str
+        What was asked for; of targets about people alone only what they made is told.
     """
+    if targets and set(targets) <= set(ABOUT_PEOPLE):
+        return "\n".join(["", *(line for target in targets for line in of_people(study, target))])
     rows, verdicts = [], study / "audit" / "verdicts.csv"
     if verdicts.exists():
         with verdicts.open(encoding="utf-8", newline="") as file:

@@ -38,11 +38,12 @@ def test_the_verdicts_of_few_arms_stand_one_by_one(tmp_path: Path) -> None:
     rows = [row(f"arm{i}", "gap") for i in range(MANY - 1)]
     rows.append(row("arm1", "narrowed and equivalent", contrast="arm0 to arm1", levelling_down="1.0", lost="adult"))
     lines = summary(study(tmp_path, rows), ["html", "pdf"]).splitlines()
-    assert len(lines) == 1 + 2 + len(rows) + 2
+    assert len(lines) == 1 + 2 + len(rows) + 1 + 2
     assert lines[1].split("  ")[0].rstrip() == "arm"
     assert lines[3].split() == ["arm0", "child", "−", "adult", "−5.0", "−8.0", "…", "–", "gap"]
-    assert lines[-3].startswith("arm0 to arm1  child − adult, change of the gap")
-    assert lines[-3].endswith("narrowed and equivalent (levelling down: adult)")
+    assert lines[-4].startswith("arm0 to arm1  child − adult, change of the gap")
+    assert lines[-4].endswith("narrowed; gap after equivalent; adult lost (levelling down)")
+    assert lines[-3] == "intervals are not adjusted for the number of comparisons, verdicts are"
     assert lines[-1] == str(tmp_path / "paper" / "paper.pdf")
 
 
@@ -74,6 +75,11 @@ def test_a_study_without_verdicts_names_its_paper_alone(tmp_path: Path) -> None:
     (tmp_path / "paper").mkdir()
     (tmp_path / "paper/paper.html").touch()
     assert summary(tmp_path, ["html", "pdf"]).split() == [str(tmp_path / "paper" / "paper.html")]
+
+
+def test_a_gap_after_that_is_equivalent_is_not_read_as_its_change(tmp_path: Path) -> None:
+    changed = row("b", "equivalent, change not shown", contrast="a to b", levelling_down="0", lost="female; male")
+    assert "  gap after equivalent; change not shown; both groups lost\n" in summary(study(tmp_path, [changed]), [])
 
 
 def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:

@@ -9,6 +9,14 @@ MANY = 12  # arms from which on verdicts are counted
 ABOUT_PEOPLE = ("annotate", "adjudicate", "exchange")  # targets that end before there are verdicts
 MOST = 20  # rows of changed gaps beside the counts
 CHANGED = ("narrowed", "widened", "reversed", "moved")  # how verdicts on a shown change begin
+# "equivalent" is about the gap after, while the interval beside it is that of the change
+OF_CHANGES = {
+    "narrowed and equivalent": "narrowed; gap after equivalent",
+    "narrowed, not shown equivalent": "narrowed; gap after not shown equivalent",
+    "equivalent, change not shown": "gap after equivalent; change not shown",
+    "no change shown": "change not shown",
+}
+ADJUSTED = "intervals are not adjusted for the number of comparisons, verdicts are"
 HEADER = ("arm", "accuracy gap", "points", "interval", "verdict")
 
 
@@ -32,6 +40,15 @@ def compared(row: dict[str, str]) -> str:
     return f"{row['group']} − {row['reference']}" + (", change of the gap" if row["contrast"] else "")
 
 
+def verdict(row: dict[str, str]) -> str:
+    """Return a row's verdict; of a change, what it says of the gap after, what of the change, and who lost."""
+    said = OF_CHANGES.get(row["verdict"], row["verdict"])
+    lost = row["lost"].split("; ") if row["contrast"] and row["lost"] else []
+    if lost:
+        said += "; both groups lost" if len(lost) > 1 else f"; {lost[0]} lost"
+    return said + (" (levelling down)" if float(row["levelling_down"] or 0) else "")
+
+
 def cells(row: dict[str, str]) -> tuple[str, ...]:
     """Return a row of ``verdicts`` as one of the table, in the order of ``HEADER``."""
     return (
@@ -39,7 +56,7 @@ def cells(row: dict[str, str]) -> tuple[str, ...]:
         compared(row),
         points(row["estimate"]),
         f"{points(row['ci_low'])} … {points(row['ci_high'])}",
-        row["verdict"] + (f" (levelling down: {row['lost']})" if float(row["levelling_down"] or 0) else ""),
+        verdict(row),
     )
 
 
@@ -50,7 +67,7 @@ def counted(rows: list[dict[str, str]], path: Path) -> list[str]:
     most = sorted(counts.items(), key=lambda item: (order[item[0][0]], -item[1]))
     lines = aligned(("accuracy gap", "verdict", "count"), [(gap, said, str(n)) for (gap, said), n in most])
     changed = [cells(row) for row in rows if row["contrast"] and row["verdict"].startswith(CHANGED)]
-    lines += ["", *aligned(("contrast", *HEADER[1:]), changed[:MOST])] if changed else []
+    lines += ["", *aligned(("contrast", *HEADER[1:]), changed[:MOST]), ADJUSTED] if changed else []
     more = f"and {len(changed) - MOST} more changes; " if len(changed) > MOST else ""
     return [*lines, "", f"{more}every verdict: {path}"]
 
@@ -88,6 +105,6 @@ def summary(study: Path, formats: list[str], targets: Sequence[str] = ()) -> str
     if len({row["arm"] for row in rows}) >= MANY:
         lines = counted(rows, verdicts)
     elif rows:
-        lines = aligned(HEADER, [cells(row) for row in rows])
+        lines = [*aligned(HEADER, [cells(row) for row in rows]), ADJUSTED]
     papers = [str(path) for suffix in formats if (path := study / "paper" / f"paper.{suffix}").exists()]
     return "\n".join(["", *lines, "", *papers])

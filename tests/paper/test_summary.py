@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fergap.audit.checks import LEARNED
 from fergap.audit.verdicts import CHANGED
 from fergap.paper import summary as said
 from fergap.paper.summary import MANY, MOST, points, summary
@@ -82,6 +83,15 @@ def test_a_gap_after_that_is_equivalent_is_not_read_as_its_change(tmp_path: Path
     assert "  gap after equivalent; change not shown; both groups lost\n" in summary(study(tmp_path, [changed]), [])
 
 
+def test_an_arm_that_learned_nothing_is_told(tmp_path: Path) -> None:
+    folder = study(tmp_path, [row("arm0", "equivalent")])
+    text = f'check,value,verdict,arm\n{LEARNED},"9 right, 10 by always saying angry",look,arm0\n{LEARNED},x,ok,arm1\n'
+    (folder / "audit/checks.csv").write_text(text, encoding="utf-8")
+    told = f"arm0: not shown to be {LEARNED} (9 right, 10 by always saying angry): its gaps say nothing"
+    assert told in summary(folder, []).splitlines()
+    assert "arm1" not in summary(folder, [])
+
+
 def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:
     folder = study(tmp_path, [row("arm0", "gap")])
     (folder / "people/exchange").mkdir(parents=True)
@@ -95,3 +105,4 @@ def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:
 
 def test_what_counts_as_a_change_is_what_the_audit_calls_so() -> None:
     assert said.CHANGED == CHANGED
+    assert said.LEARNED == LEARNED

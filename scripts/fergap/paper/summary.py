@@ -16,6 +16,7 @@ OF_CHANGES = {
     "equivalent, change not shown": "gap after equivalent; change not shown",
     "no change shown": "change not shown",
 }
+LEARNED = "right more often than the largest class alone"  # the audit's check of it
 ADJUSTED = "intervals are not adjusted for the number of comparisons, verdicts are"
 HEADER = ("arm", "accuracy gap", "points", "interval", "verdict")
 
@@ -47,6 +48,15 @@ def verdict(row: dict[str, str]) -> str:
     if lost:
         said += "; both groups lost" if len(lost) > 1 else f"; {lost[0]} lost"
     return said + (" (levelling down)" if float(row["levelling_down"] or 0) else "")
+
+
+def unlearned(path: Path) -> list[str]:
+    """Return what is to be said of arms that are not shown to be better than always saying one class."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        found = [row for row in csv.DictReader(file) if row["check"] == LEARNED and row["verdict"] == "look"]
+    return [f"{row['arm']}: not shown to be {LEARNED} ({row['value']}): its gaps say nothing" for row in found]
 
 
 def cells(row: dict[str, str]) -> tuple[str, ...]:
@@ -106,5 +116,6 @@ def summary(study: Path, formats: list[str], targets: Sequence[str] = ()) -> str
         lines = counted(rows, verdicts)
     elif rows:
         lines = [*aligned(HEADER, [cells(row) for row in rows]), ADJUSTED]
+    lines += unlearned(study / "audit" / "checks.csv")
     papers = [str(path) for suffix in formats if (path := study / "paper" / f"paper.{suffix}").exists()]
     return "\n".join(["", *lines, "", *papers])

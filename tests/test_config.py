@@ -69,6 +69,15 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             checked(merged(demo, update), schema)
 
 
+def test_several_sources_are_audited_unless_attributes_are_stated(demo: dict, schema: Path) -> None:
+    sources = [{"name": name, "source": "drawn", "drawn": {"count": 100}} for name in ("one", "two")]
+    several = merged(demo, {"faces": {"sources": sources}})
+    assert checked(demo, schema)["audit"]["attributes"] == ["gender", "age", "gender*age"]
+    assert checked(several, schema)["audit"]["attributes"] == ["gender", "age", "gender*age", "source"]
+    stated = merged(several, {"audit": {"attributes": ["age"]}})
+    assert checked(stated, schema)["audit"]["attributes"] == ["age"]
+
+
 def test_arms_of_a_study_need_no_contrasts(demo: dict, schema: Path) -> None:
     assert checked(demo, schema)["audit"]["contrasts"] == [{"before": "baseline", "after": "child_oversampled"}]
     assert checked(merged(demo, {"arms": []}), schema)["audit"]["contrasts"] == []

@@ -39,6 +39,7 @@ from fergap.training.plan import (
     unseen,
 )
 
+ATTRIBUTES = ("gender", "age", "gender*age")  # what a study that names none is audited by
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
@@ -669,6 +670,8 @@ def checked(config: dict, schema: Path) -> dict:
     conforms(config, rules)  # the values of a path
     if "sources" in config["faces"]:
         config["faces"]["source"] = SEVERAL
+    if config["audit"]["attributes"] is None:
+        config["audit"]["attributes"] = [*ATTRIBUTES, *source_groups(config)]
     for error in contradictions(config):
         raise error
     return config

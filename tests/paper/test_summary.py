@@ -96,6 +96,7 @@ def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:
     folder = study(tmp_path, [row("arm0", "gap")])
     (folder / "people/exchange").mkdir(parents=True)
     (folder / "people/exchange/cvat.xml").touch()
+    (folder / "people/exchange/.snakemake_timestamp").touch()
     assert summary(folder, ["pdf"], ["exchange"]).split() == [str(folder / "people/exchange/cvat.xml")]
     lines = summary(folder, ["pdf"], ["annotate"]).splitlines()
     assert lines[1] == f"open this page in a browser: file://{folder / 'people/annotate.html'}"

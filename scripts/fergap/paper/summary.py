@@ -86,7 +86,7 @@ def of_people(study: Path, target: str) -> list[str]:
     """Return what a target about people has made, and what to do with it."""
     folder = study / "people"
     if target == "exchange":
-        return [str(path) for path in sorted((folder / target).iterdir())]
+        return [str(path) for path in sorted((folder / target).iterdir()) if not path.name.startswith(".")]
     page = (folder / f"{target}.html").resolve().as_uri()
     return [f"open this page in a browser: {page}", "It holds faces: whoever has the file has them."]
 

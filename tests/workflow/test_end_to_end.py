@@ -118,11 +118,13 @@ def test_a_second_call_has_nothing_to_do_and_neither_has_a_copied_folder(finishe
 
 
 def test_a_change_reruns_its_own_stage_and_what_follows_alone(finished: Path, snakemake: Run) -> None:
-    def planned(*arguments: str) -> str:
-        return snakemake(finished, "--configfile", "tiny.yaml", "--dry-run", *arguments).stdout
+    def planned(*more: str) -> str:
+        return snakemake(finished, "--configfile", "tiny.yaml", *more, "--dry-run").stdout
 
-    assert "train_folds" not in planned("--config", "audit={margin: 0.04}")
-    assert re.search(r"^audit +1", planned("--config", "audit={margin: 0.04}"), re.MULTILINE)
+    (finished / "margin.yaml").write_text("audit: {margin: 0.04}\n", encoding="utf-8")
+    plan = planned("margin.yaml")
+    assert "train_folds" not in plan
+    assert re.search(r"^audit +1", plan, re.MULTILINE), plan
     module = finished / "scripts/fergap/paper/figures.py"
     text = module.read_text(encoding="utf-8")
     module.write_text(text + "\n# a comment\n", encoding="utf-8")

@@ -5,15 +5,15 @@ BIN := .venv/bin
 .PHONY: demo annotate adjudicate test test-slurm fuzz lint bench calibrate check-paper clean
 
 demo: .venv/installed
-	$(BIN)/snakemake --cores all --quiet rules host reason
+	$(BIN)/snakemake --cores all
 
 # the page on which people say who is in the faces: make annotate STUDY=studies/fer2013.yaml
 annotate: .venv/installed
-	$(BIN)/snakemake annotate --cores all --quiet rules host reason $(if $(STUDY),--configfile $(STUDY))
+	$(BIN)/snakemake annotate --cores all $(if $(STUDY),--configfile $(STUDY))
 
 # the same page with only the faces on which answers differ, without who said what
 adjudicate: .venv/installed
-	$(BIN)/snakemake adjudicate --cores all --quiet rules host reason $(if $(STUDY),--configfile $(STUDY))
+	$(BIN)/snakemake adjudicate --cores all $(if $(STUDY),--configfile $(STUDY))
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not cluster" --numprocesses auto --dist loadfile

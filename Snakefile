@@ -48,8 +48,8 @@ onstart:
 
 
 onerror:
-    print(after_error(STUDY), file=sys.stderr)
+    print(after_error(STUDY, STARTED), file=sys.stderr)
 
 
 onsuccess:
-    print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"]))
+    print(summary(Path(f"results/{STUDY}"), config["paper"]["formats"], targets()))

@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from fergap.config import (
     check_given_files,
     check_has_pictures,
+    check_references,
     check_written_once,
     checked,
     declared_groups,
@@ -60,6 +62,7 @@ config.update(
     tell(checked, config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
 )
 
+STARTED = time.time()
 STUDY = config["study"]
 ARMS = [arm["name"] for arm in config["arms"]]
 DRAWN = drawn_sources(config["faces"])
@@ -88,6 +91,7 @@ def library(*packages):
 
 
 tell(check_given_files, config)
+tell(check_references, config)
 FACE_FILES = tell(
     source_files,
     config["faces"],
@@ -105,6 +109,11 @@ def reading_memory(wildcards):
 def reading_minutes(wildcards):
     """Return minutes for reading faces."""
     return 30 + published_count(config["faces"]) // 1000
+
+
+def targets():
+    """Return the names of the rules and files that were asked for; none stands for the paper."""
+    return sorted(workflow.dag_settings.targets)
 
 
 def failed_before(rule):

@@ -102,7 +102,7 @@ rule ask_endpoint:
 
 rule collect_answers:
     input:
-        lib=library("training"),
+        lib=library("training", "faces", "study"),
         answers=asked_paths(config, "answers.csv"),
     output:
         answers="results/{study}/training/answers.csv",
@@ -120,7 +120,7 @@ rule collect_answers:
 
 rule collect_predictions:
     input:
-        lib=library("training"),
+        lib=library("training", "faces", "study"),
         packs=pack_paths(config, "predictions.parquet", CLASSIFYING),
         derived=derived_paths(config, "predictions.parquet"),
         asked=asked_paths(config, "predictions.parquet"),
@@ -143,6 +143,7 @@ rule collect_predictions:
     params:
         external=external_arms(config),
         seed=lookup(dpath="training/seeds", within=config)[0],
+        classes=lookup(dpath="audit/classes", within=config),
         failures=failed_before("collect_predictions"),
     script:
         "../scripts/collect_predictions.py"
@@ -150,7 +151,7 @@ rule collect_predictions:
 
 rule collect_history:
     input:
-        lib=library("training"),
+        lib=library("training", "faces", "study"),
         history=pack_paths(config, "history.csv"),
         composition=pack_paths(config, "composition.csv"),
         runs=pack_paths(config, "runs.csv"),

@@ -11,4 +11,5 @@ with job(snakemake.log[0], known=snakemake.params.failures):
         snakemake.input.get("faces"),
         snakemake.params.seed,
         snakemake.output.predictions,
+        snakemake.params.classes,
     )

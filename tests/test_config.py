@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fergap.config import check_given_files, checked, declared_groups, owners_ages
+from fergap.config import check_given_files, check_references, checked, declared_groups, owners_ages
 from fergap.errors import UserError
 from fergap.study import drawn_sources
 
@@ -67,6 +67,43 @@ def test_every_level_refuses_unknown_keys_and_describes_each(schema: Path, demo:
             update = {key: update}
         with pytest.raises(UserError, match="maring: there is no such key"):
             checked(merged(demo, update), schema)
+
+
+def test_several_sources_are_audited_unless_attributes_are_stated(demo: dict, schema: Path) -> None:
+    sources = [{"name": name, "source": "drawn", "drawn": {"count": 100}} for name in ("one", "two")]
+    several = merged(demo, {"faces": {"sources": sources}})
+    assert checked(demo, schema)["audit"]["attributes"] == ["gender", "age", "gender*age"]
+    assert checked(several, schema)["audit"]["attributes"] == ["gender", "age", "gender*age", "source"]
+    stated = merged(several, {"audit": {"attributes": ["age"]}})
+    assert checked(stated, schema)["audit"]["attributes"] == ["age"]
+
+
+def test_arms_of_a_study_need_no_contrasts(demo: dict, schema: Path) -> None:
+    assert checked(demo, schema)["audit"]["contrasts"] == [{"before": "baseline", "after": "child_oversampled"}]
+    assert checked(merged(demo, {"arms": []}), schema)["audit"]["contrasts"] == []
+    own = [{"name": name, "network": "pyramid"} for name in ("one", "two", "three")]
+    compared = checked(merged(demo, {"arms": own}), schema)["audit"]["contrasts"]
+    assert compared == [{"before": "one", "after": "two"}, {"before": "one", "after": "three"}]
+    assert checked(merged(demo, {"arms": own, "audit": {"contrasts": []}}), schema)["audit"]["contrasts"] == []
+
+
+def test_a_reference_that_no_table_knows_is_told_at_once(demo: dict, schema: Path, tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("image_id,gender,age_years\na,Female,12\nb,Male,40\nc,,\n", encoding="utf-8")
+
+    def study(**people: object) -> dict:
+        return checked(merged(demo, {"people": {"sources": [{"table": str(table)}], **people}}), schema)
+
+    with pytest.raises(UserError, match="gender has no group 'male'; did you mean 'Male'") as told:
+        check_references(study())
+    assert "reference: {gender: Male}" in str(told.value)
+    check_references(study(rename={"gender": {"Male": "male"}}))
+    other = merged(demo, {"audit": {"reference": {"gender": "Male", "age": "grown"}}})
+    other = merged(other, {"people": {"sources": [{"table": str(table)}]}})
+    with pytest.raises(UserError, match="age has no group 'grown'"):
+        check_references(checked(other, schema))
+    table.write_text("file;gender\na;Male\n", encoding="utf-8")
+    check_references(study())  # the reader of the table tells
 
 
 def rater(name: str) -> dict:

@@ -1,12 +1,13 @@
 """How a script's errors reach the user."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fergap.errors import UserError
 from fergap.files import whole
-from fergap.job import job
+from fergap.job import after_error, job
 
 
 def test_a_users_mistake_is_told_once_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -40,3 +41,15 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
         write("half", 0)
     assert path.read_text(encoding="utf-8") == "old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_run_ends_in_the_messages_of_its_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    logs = Path("logs", "mine")
+    with pytest.raises(SystemExit), job(logs / "earlier.log"):
+        raise UserError("was broken")
+    os.utime(logs / "earlier.log", (0, 0))
+    with pytest.raises(SystemExit), job(logs / "train" / "0.log", about="epoch 1"):
+        raise UserError("is broken", where="a.csv", fix="mend it")
+    assert after_error("mine", 10) == "\nerror: a.csv: is broken\n  to go on: mend it"
+    assert "in logs/mine/" in after_error("mine", 2e10)  # killed: no message

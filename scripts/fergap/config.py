@@ -4,7 +4,9 @@ Runs in Snakemake's own interpreter: nothing beyond the standard library and wha
 """
 
 import ast
+import contextlib
 import copy
+import csv
 import itertools
 import math
 import unicodedata
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from fergap.errors import SHOWN, UserError, near, shown, unknown
+from fergap.errors import SHOWN, UserError, near, no_such_reference, shown, unknown
 from fergap.faces.locations import (
     LOCATIONS,
     OWNED,
@@ -37,6 +39,7 @@ from fergap.training.plan import (
     unseen,
 )
 
+ATTRIBUTES = ("gender", "age", "gender*age")  # what a study that names none is audited by
 MOST_NETWORKS = 100_000  # of one arm
 MOST_VALUES, DEEPEST = 100_000, 50  # of a whole study, and one inside another
 OPTIONS = {"subset": "rafdb", "pictures": "rafdb", "expressions": "affectnet"}  # of a single source of faces
@@ -667,6 +670,8 @@ def checked(config: dict, schema: Path) -> dict:
     conforms(config, rules)  # the values of a path
     if "sources" in config["faces"]:
         config["faces"]["source"] = SEVERAL
+    if config["audit"]["attributes"] is None:
+        config["audit"]["attributes"] = [*ATTRIBUTES, *source_groups(config)]
     for error in contradictions(config):
         raise error
     return config
@@ -770,6 +775,45 @@ def check_has_pictures(config: dict) -> None:
             where="config: faces.source",
             expected="a source of pictures: " + ", ".join(name for name in LOCATIONS if name not in (SEVERAL, "none")),
         )
+
+
+def columns_of(path: str, names: list[str]) -> dict[str, set[str]] | None:
+    """Return the texts in some columns of a CSV by image id; None where it is no such file, or cannot be read."""
+    found: dict[str, set[str]] = {}
+    with contextlib.suppress(OSError, ValueError, csv.Error), open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        header = rows.fieldnames or []
+        if Path(path).suffix != ".csv" or not {"image_id", "image"} & set(header):
+            return None
+        found = {name: set() for name in names if name in header}
+        for row in rows:
+            for name, texts in found.items():
+                texts.add((row[name] or "").strip())
+        return found | ({"age_years": set()} if "age_years" in header else {})
+    return None
+
+
+def check_references(config: dict) -> None:
+    """Raise a UserError where tables alone tell an attribute and none knows the group that others are compared with.
+
+    What cannot be told from the tables as they lie there is left to the audit.
+    """
+    audit, people = config["audit"], config["people"]
+    used = {part.strip() for name in audit["attributes"] for part in name.split("*")}
+    asked = {a: g for a, g in audit["reference"].items() if a in used and a not in declared_groups(config)}
+    if not asked or not all(kind_of(source) == "table" for source in people["sources"]):
+        return
+    given = [columns_of(path, list(asked)) for source in people["sources"] for path in table_files(source)]
+    if None in given:
+        return
+    for attribute, group in asked.items():
+        texts = set().union(*(columns.get(attribute, ()) for columns in given)) - {""}
+        if attribute == "age" and any("age_years" in columns for columns in given):
+            texts |= set(people["age_groups"])
+        words = people["rename"].get(attribute, {})
+        groups = sorted({words.get(text, text) for text in texts})
+        if groups and group not in groups and not all(text.replace(".", "").isdigit() for text in groups):
+            raise no_such_reference(attribute, group, groups, f"config: audit.reference.{attribute}")
 
 
 def check_given_files(config: dict) -> None:

@@ -1,9 +1,10 @@
 """The one exception for what a user can mend, and what its messages are made of."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST = 1000  # characters of a part of a message; a damaged file may hold a value of megabytes
+MANY = 12  # names of a list that a message repeats
 SHOWN = 200  # characters of a value that a message repeats
 
 
@@ -13,10 +14,17 @@ def one_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
 
 
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return the nearest allowed spelling, upper and lower case being one; empty where none is near."""
+    folded = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(word[:SHOWN].lower(), folded, n=1)
+    return folded[close[0]] if close else ""
+
+
 def near(word: str, allowed: Iterable[str]) -> str:
     """Return a question after the nearest allowed spelling, empty where none is near."""
-    close = difflib.get_close_matches(word[:SHOWN], allowed, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, allowed)
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def shown(value: object) -> str:
@@ -49,6 +57,18 @@ class UserError(Exception):
         if fix:
             lines.append(f"  to go on: {fix}")
         super().__init__("\n".join(lines))
+
+
+def no_such_reference(attribute: str, group: str, groups: Sequence[str], where: str) -> UserError:
+    """Return the error for a group of comparison that an attribute does not have."""
+    listed = ", ".join(groups[:MANY]) + (f" and {len(groups) - MANY} more" if len(groups) > MANY else "")
+    meant = nearest(group, groups) or "…"
+    return UserError(
+        f"{attribute} has no group {group!r}{near(group, groups)}",
+        where=where,
+        expected=f"one of {listed}",
+        fix=f"name the group that the others are compared with: audit: {{reference: {{{attribute}: {meant}}}}}",
+    )
 
 
 def unknown(where: str, name: str, allowed: list[str]) -> UserError:

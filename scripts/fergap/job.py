@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import itertools
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from fergap.errors import UserError
 from fergap.files import disk_full, is_full, write_text
 
 MENDED = "mend this and start the same command again; earlier results are as they were"
+MOST = 3  # messages that are repeated at the end of a run
 FAILURES = Path(".snakemake", "failures")  # beside what it mends: Snakemake's notes of each output
 AGAIN = "start the same command again: what is finished stays, and training goes on after its last whole epoch"
 BUG = (
@@ -105,8 +107,34 @@ def counted(log: str | os.PathLike, known: int) -> Iterator[None]:
     write_text(f"{known}\n", FAILURES / log)
 
 
-def after_error(study: str) -> str:
-    """Return what Snakemake's terminal ends with after a failed run."""
+def last_errors(logs: Path, since: float) -> list[str]:
+    """Return the messages of the jobs that failed, from the logs below a folder that were written ``since``.
+
+    Parameters
+    ----------
+    since : float
+        Seconds of the epoch.
+    """
+    found = []
+    for log in sorted(logs.rglob("*.log")):
+        with contextlib.suppress(OSError):
+            if log.stat().st_mtime < since:
+                continue
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
+            if starts:
+                found.append(
+                    "\n".join(itertools.takewhile(lambda s: s.startswith(("error: ", "  ")), lines[starts[-1] :]))
+                )
+    return list(dict.fromkeys(found))
+
+
+def after_error(study: str, since: float) -> str:
+    """Return what Snakemake's terminal ends with after a failed run that began ``since`` (seconds of the epoch)."""
+    logs = Path("logs", study)
+    if told := last_errors(logs, since):
+        more = f"\n\nand {len(told) - MOST} more, in {logs}/" if len(told) > MOST else ""
+        return "\n" + "\n\n".join(told[:MOST]) + more
     return (
         f"\nto go on: do what the message of the failed job says; it stands above and in logs/{study}/. A job that "
         "died with\nSIGKILL and left no message most often ran out of memory: use fewer --cores. Then start the same "

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from oracle_cases import faces, people_of, predictions_of
 
-from fergap.audit.checks import checks
+from fergap.audit.checks import LEARNED, checks
 from fergap.audit.clusters import cluster_codes, clustering
 from fergap.audit.inputs import make_sample
 from fergap.audit.settings import Settings
@@ -51,6 +51,26 @@ def test_clusters_across_folds_are_counted(frame):
     row = one(found(predictions_of(parted), people_of(frame), clusters), check, arm="before")
     assert (row["value"], row["verdict"]) == ("1", "look")
     assert check not in set(found(predictions_of(frame), people_of(frame))["check"])
+
+
+def test_an_arm_that_learned_nothing_is_told():
+    ids = [f"f{i:03}" for i in range(200)]
+    true = np.array(["a"] * 80 + ["b"] * 60 + ["c"] * 60)
+    people = pd.DataFrame({"image_id": ids, "attribute": "gender", "group": ["x", "y"] * 100})
+    people = pd.concat([people, people.assign(attribute="age")])
+    arms = {"always": np.array(["a"] * 200), "worse": np.roll(true, 80)}
+    # 45 of 120 other faces right and 30 of 80 wrong: z = 15 / sqrt(75) = 1.73, p = 0.042; with 31: 1.61, p = 0.054
+    for name, wrong in (("better", 30), ("no_better", 31)):
+        said = true.copy()
+        said[:wrong], said[80 + 45 :] = "b", "a"
+        arms[name] = said
+    predictions = pd.concat(
+        [pd.DataFrame({"arm": n, "image_id": ids, "true": true, "predicted": p}) for n, p in arms.items()]
+    )
+    table = found(predictions, people)
+    rows = table[table["check"] == LEARNED].set_index("arm")
+    assert rows["verdict"].to_dict() == {"always": "look", "worse": "look", "better": "ok", "no_better": "look"}
+    assert rows.loc["always", "value"] == "80 right, 80 by always saying a"
 
 
 def test_faces_that_a_fold_trained_on_are_counted(frame):

@@ -53,6 +53,15 @@ def test_verdict_on_a_change(child, adult, verdict, levelling):
         assert "levelling down, adult faces lost" in found["sentence"]
 
 
+def test_a_gap_that_is_not_shown_to_have_changed_is_not_levelled_down():
+    found = study((1560, 80, 12, 348), (1640, 100, 12, 248), minimum_faces=10)["verdicts"].iloc[-1]
+    assert abs(found["gap_after"]) < abs(found["gap_before"])
+    assert found["verdict"] == "no change shown"
+    assert found["lost"] == "child; adult"
+    assert found["levelling_down"] == 0
+    assert "levelling down" not in found["sentence"]
+
+
 def test_a_change_that_no_face_took_part_in_is_told_as_that():
     found = study((75, 0, 0, 25), (160, 0, 0, 40))["verdicts"].iloc[-1]  # as under a temperature: labels stay
     assert (found["estimate"], found["verdict"]) == (0, "no change shown")

@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def study_config(**changes):
     """The demo's configuration with some sections updated."""
     study = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    study["audit"]["attributes"] = ["gender", "age"]
+    study["audit"] |= {
+        "attributes": ["gender", "age"],
+        "contrasts": [{"before": "baseline", "after": "child_oversampled"}],
+    }
     for key, value in changes.items():
         study[key] = study[key] | value if isinstance(value, dict) else value
     return study | {"versions": {"python": "3.11.9", "numpy": "2.4.6"}, "commit": "0123abc", "engine": "fallback"}

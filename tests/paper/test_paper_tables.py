@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import ROOT, study_config, write_study
 
+from fergap.audit.checks import LEARNED
 from fergap.paper import methods, numbers
 from fergap.paper.markdown import name, pipe, sentence
 from fergap.paper.results import Results
@@ -217,6 +218,15 @@ def test_what_a_network_starts_from_is_told_by_arm():
     assert "In first and second, it starts from weights for ImageNet" in text
     assert text.endswith("In third, it starts from random weights.")
     assert "starts" not in methods.networks({"arms": [{"name": "a", "network": "pyramid"}]}, ["a"])
+
+
+def test_an_arm_that_learned_nothing_is_a_limitation(results, monkeypatch):
+    table = results.table("checks")
+    own = table["check"] == LEARNED
+    assert own.any()
+    for verdict, there in (("ok", False), ("look", True)):
+        monkeypatch.setitem(results.tables, "checks", table.assign(verdict=table["verdict"].mask(own, verdict)))
+        assert ("its gaps say nothing" in " ".join(methods.limitations(results.study, "", [], results))) == there
 
 
 def test_given_weights_are_a_limitation(results):

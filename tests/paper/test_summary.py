@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fergap.audit.checks import LEARNED
 from fergap.audit.verdicts import CHANGED
 from fergap.paper import summary as said
 from fergap.paper.summary import MANY, MOST, points, summary
@@ -38,11 +39,12 @@ def test_the_verdicts_of_few_arms_stand_one_by_one(tmp_path: Path) -> None:
     rows = [row(f"arm{i}", "gap") for i in range(MANY - 1)]
     rows.append(row("arm1", "narrowed and equivalent", contrast="arm0 to arm1", levelling_down="1.0", lost="adult"))
     lines = summary(study(tmp_path, rows), ["html", "pdf"]).splitlines()
-    assert len(lines) == 1 + 2 + len(rows) + 2
+    assert len(lines) == 1 + 2 + len(rows) + 1 + 2
     assert lines[1].split("  ")[0].rstrip() == "arm"
     assert lines[3].split() == ["arm0", "child", "−", "adult", "−5.0", "−8.0", "…", "–", "gap"]
-    assert lines[-3].startswith("arm0 to arm1  child − adult, change of the gap")
-    assert lines[-3].endswith("narrowed and equivalent (levelling down: adult)")
+    assert lines[-4].startswith("arm0 to arm1  child − adult, change of the gap")
+    assert lines[-4].endswith("narrowed; gap after equivalent; adult lost (levelling down)")
+    assert lines[-3] == "intervals are not adjusted for the number of comparisons, verdicts are"
     assert lines[-1] == str(tmp_path / "paper" / "paper.pdf")
 
 
@@ -76,5 +78,32 @@ def test_a_study_without_verdicts_names_its_paper_alone(tmp_path: Path) -> None:
     assert summary(tmp_path, ["html", "pdf"]).split() == [str(tmp_path / "paper" / "paper.html")]
 
 
+def test_a_gap_after_that_is_equivalent_is_not_read_as_its_change(tmp_path: Path) -> None:
+    changed = row("b", "equivalent, change not shown", contrast="a to b", levelling_down="0", lost="female; male")
+    assert "  gap after equivalent; change not shown; both groups lost\n" in summary(study(tmp_path, [changed]), [])
+
+
+def test_an_arm_that_learned_nothing_is_told(tmp_path: Path) -> None:
+    folder = study(tmp_path, [row("arm0", "equivalent")])
+    text = f'check,value,verdict,arm\n{LEARNED},"9 right, 10 by always saying angry",look,arm0\n{LEARNED},x,ok,arm1\n'
+    (folder / "audit/checks.csv").write_text(text, encoding="utf-8")
+    told = f"arm0: not shown to be {LEARNED} (9 right, 10 by always saying angry): its gaps say nothing"
+    assert told in summary(folder, []).splitlines()
+    assert "arm1" not in summary(folder, [])
+
+
+def test_what_was_asked_of_people_is_told_alone(tmp_path: Path) -> None:
+    folder = study(tmp_path, [row("arm0", "gap")])
+    (folder / "people/exchange").mkdir(parents=True)
+    (folder / "people/exchange/cvat.xml").touch()
+    (folder / "people/exchange/.snakemake_timestamp").touch()
+    assert summary(folder, ["pdf"], ["exchange"]).split() == [str(folder / "people/exchange/cvat.xml")]
+    lines = summary(folder, ["pdf"], ["annotate"]).splitlines()
+    assert lines[1] == f"open this page in a browser: file://{folder / 'people/annotate.html'}"
+    assert not any("gap" in line for line in lines)
+    assert "gap" in summary(folder, ["pdf"], ["all"])
+
+
 def test_what_counts_as_a_change_is_what_the_audit_calls_so() -> None:
     assert said.CHANGED == CHANGED
+    assert said.LEARNED == LEARNED

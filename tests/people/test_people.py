@@ -282,3 +282,13 @@ def test_what_the_owners_noted_counts_with_their_ages_as_the_study_groups_them()
     assert rows.loc[("a", "gender"), ["group", "annotator"]].tolist() == ["male", "owners of rafdb"]
     assert rows.loc[("b", "gender"), ["group", "annotator"]].tolist() == ["male", "other"]
     assert rows.loc[("c", "age"), ["group", "annotator"]].isna().all()
+
+
+def test_years_under_the_name_of_groups_are_told(tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("image_id,age\na,68\nb,\nc,16\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"column 'age' holds numbers \(68, 16") as told:
+        from_table(table, {"child": [0, 14], "adult": [15, 120]})
+    assert "name the column age_years" in str(told.value)
+    table.write_text("image_id,age\na,0\nb,4\n", encoding="utf-8")  # codes, as RAF-DB has them
+    assert list(from_table(table, {})["age"]) == ["0", "4"]

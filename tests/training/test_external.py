@@ -100,3 +100,30 @@ def test_a_face_with_two_labels_where_the_study_has_no_faces(theirs, tmp_path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_external(tmp_path / "none.csv", "theirs", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"happy": "Happy", "sad": "Sad"}, "predicted class 'Happy' is never a true label, 'happy' is"),
+        ({"happy": "happiness"}, "predicted class 'happiness' is never a true label, 'happy' is"),
+        ({"happy": "0", "sad": "1"}, "no predicted class is ever a true label: predicted 0, 1; true happy, sad"),
+    ],
+)
+def test_a_class_by_two_names(said, complaint, tmp_path):
+    frame = pd.DataFrame({"image_id": [f"f{i}" for i in range(6)], "true": ["happy", "sad"] * 3})
+    other = frame.assign(predicted=frame["true"].replace(said))
+    shares = {f"p_{name}": [0.5] * 6 for name in sorted(set(other["predicted"]))}
+    with pytest.raises(UserError, match=complaint):
+        read(other.assign(**shares), tmp_path)
+    with pytest.raises(UserError, match=complaint):
+        read(other, tmp_path)
+    declared = sorted({"happy", "sad", *said.values()})
+    kept, _ = read_external(tmp_path / "theirs.csv", "theirs", 1, None, declared)
+    assert len(kept) == 6
+
+
+def test_classes_of_one_meaning_stay_two_where_both_are_true(tmp_path):
+    words = ["calm", "neutral"] * 3
+    frame = pd.DataFrame({"image_id": [f"f{i}" for i in range(6)], "true": words, "predicted": words[::-1]})
+    assert len(read(frame, tmp_path)[0]) == 6

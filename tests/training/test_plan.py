@@ -244,6 +244,17 @@ def test_a_path_is_an_arm_for_each_value_and_so_are_its_contrasts():
     assert expanded_contrasts(again) == compared
 
 
+def test_without_contrasts_the_first_arm_is_compared_with_each_other():
+    arms = [{"name": "baseline", "network": "pyramid"}, {"name": "which", "like": "baseline", "label": "source"}]
+    arms += [{"name": "longer", "like": "baseline", "epochs": 9, "path": {"of": "epochs", "values": [3, 9]}}]
+    given = {"audit": {"contrasts": None}}
+    grid = {"training": {"grid": {"channels": [16], "blocks": [8], "kernels": [5]}}}
+    made = expanded_contrasts(CONFIG | grid | given | {"arms": arms})
+    assert made == [{"before": "baseline", "after": name} for name in ("longer_3", "longer_9")]
+    assert expanded_contrasts(CONFIG | given | {"arms": arms[:2]}) == []
+    assert expanded_contrasts(CONFIG | given | {"arms": []}) == []
+
+
 def test_a_path_along_what_the_arm_does_not_have_is_told():
     arm = {"name": "fair", "network": "pyramid", "penalty": PENALTY}
     for of in ("penalty.equalised_odds.strength", "penalty.equalized_odds.by", "name"):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fergap.audit.scoring import Scores, score
-from fergap.errors import UserError
+from fergap.errors import UserError, no_such_reference
 
 ROLES = ("train", "validation", "test")
 
@@ -223,12 +223,7 @@ def make_attribute(
         given = "*".join(reference[part] for part in name.split("*"))
     if given is not None:
         if given not in groups:
-            raise UserError(
-                f"{name} has no group {given!r}",
-                where=f"audit.reference.{name}",
-                expected="one of " + ", ".join(groups),
-                fix=f"name the group that the others are compared with: reference: {{{name}: {groups[0]}}}",
-            )
+            raise no_such_reference(name, given, groups, f"audit.reference.{name}")
         return Attribute(name, groups, codes, groups.index(given), False)
     sizes = np.bincount(codes[counted & (codes >= 0)], minlength=len(groups))
     return Attribute(name, groups, codes, int(np.argmax(sizes)), True)

@@ -140,8 +140,9 @@ def turned(group: Pairs, reference: Pairs, confidence: float) -> bool:
 def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) -> Row:
     """Return whether a gap got smaller because the better group lost, and the groups that lost.
 
-    A group lost if the interval of its change lies below 0. It is levelling down if the gap got smaller and the group
-    that was better before lost; also if a gap that changed owes at least half of that to the better group's fall.
+    A group lost if the interval of its change lies below 0. It is levelling down if the gap is shown to have changed,
+    got smaller, and the group that was better before lost, or its fall is at least half of what the gap shrank by. Of a
+    gap whose change is not shown it is not known that it got smaller.
     """
     lost = []
     for i in (g, r):
@@ -151,8 +152,8 @@ def levelling(row: Row, split: PairedSplit, g: int, r: int, settings: Settings) 
     better = g if row["gap_before"] > 0 else r
     fall = -split.pairs_of(better).change
     shrinkage = abs(row["gap_before"]) - abs(row["gap_after"])
-    mostly = row["verdict"].startswith(("narrowed", "moved")) and fall >= shrinkage / 2
-    down = shrinkage > 0 and (split.groups[better] in lost or mostly)
+    shrank = row["verdict"].startswith(("narrowed", "moved")) and shrinkage > 0
+    down = shrank and (split.groups[better] in lost or fall >= shrinkage / 2)
     if down and split.groups[better] not in lost:
         lost.append(split.groups[better])
     return {"levelling_down": int(down), "lost": "; ".join(lost) or None}

@@ -1,8 +1,9 @@
 """Methods in words, from the configuration that was used."""
 
+from fergap.audit.checks import LEARNED
 from fergap.models.names import ALIGNED, LATENT_SIDE, OF_ONE_SIZE, PRETRAINED, shape_of
 from fergap.paper import data_sets, interventions
-from fergap.paper.markdown import listing, name
+from fergap.paper.markdown import listing, name, prose
 from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
@@ -515,6 +516,10 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
                 "The labels are what annotators voted; where they misread one group, the classes depend on it."
             )
         return found
+    checks = results.table("checks")
+    for check in checks[(checks["check"] == LEARNED) & (checks["verdict"] == "look")].itertuples():
+        marked = results.cite(prose(check.value), "checks", check, "value")
+        found.append(f"{name(check.arm)} is not shown to be {LEARNED} ({marked}): its gaps say nothing.")
     found.append(
         "Intervals describe other pictures like these under the same fitted models. They do not describe other "
         "trainings of the same recipe, of which "

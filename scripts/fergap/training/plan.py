@@ -111,8 +111,16 @@ def expanded(config: Mapping) -> list[dict]:
 
 
 def expanded_contrasts(config: Mapping) -> list[dict]:
-    """Return the config's contrasts; one that names an arm with a ``path`` becomes one for each arm along it."""
+    """Return the config's contrasts; one that names an arm with a ``path`` becomes one for each arm along it.
+
+    Where the config has None, the first arm is compared with each other one that recognises what a face shows, but for
+    the networks of ``training.grid``.
+    """
     along = {arm["name"]: [point["name"] for point in points(arm)] for arm in _alike(config)}
+    if config["audit"]["contrasts"] is None:
+        skipped = recognising({"arms": _alike(config)})
+        first, *others = [name for arm, names in along.items() if arm not in skipped for name in names] or [""]
+        return [{"before": first, "after": other} for other in others]
     return [
         contrast | {"before": before, "after": after}
         for contrast in config["audit"]["contrasts"]

@@ -323,7 +323,7 @@ def wrong_change(verdict: str, estimate: float, before: float, after: float, mar
         return abs(after) >= abs(before)
     if verdict == "reversed":
         return before * after >= 0
-    if verdict == "moved":
+    if verdict.startswith("moved"):
         return (after - before) * estimate <= 0
     return verdict == "widened" and abs(after) <= abs(before)
 

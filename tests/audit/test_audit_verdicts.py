@@ -38,7 +38,8 @@ def study(child: tuple[int, int, int, int], adult: tuple[int, int, int, int], **
         ((3500, 500, 30, 970), (8000, 100, 100, 1800), "widened", 0),
         ((3900, 50, 550, 500), (8000, 100, 100, 1800), "reversed", 0),  # and wider, on the other side
         ((810, 10, 80, 100), (1600, 30, 30, 340), "widened", 0),  # from half a point that is not shown
-        ((750, 10, 80, 160), (1600, 30, 30, 340), "moved", 0),  # from −5.5 to 1.5
+        ((775, 10, 85, 130), (1600, 30, 30, 340), "moved, not shown equivalent", 0),  # from −3.0 to 4.5
+        ((2750, 40, 170, 540), (8000, 100, 100, 1800), "moved and equivalent", 0),  # from −1.3 to 2.4
         ((750, 10, 115, 125), (1600, 30, 30, 340), "reversed", 0),  # from −5.5 to 5.0
         ((600, 10, 12, 378), (1100, 500, 20, 380), "narrowed, not shown equivalent", 1),
     ],

@@ -60,7 +60,13 @@ OUTCOMES = {
         "it changed sign, and equivalence is not shown",
         "widened",
     ),
-    "moved": (
+    "moved and equivalent": (
+        {"gap_after": 0.002, "estimate": 0.056, "ci_high": 0.083, "ci_low": 0.029, "equivalent_after": True}
+        | {"gap_mean": -0.026, "gap_mean_low": -0.055, "gap_mean_high": 0.003, "smallest_margin": 0.027},
+        "it moved, but that it is smaller or larger than before is not shown; the gap after lies within ±3.0 points",
+        "narrowed",
+    ),
+    "moved, not shown equivalent": (
         {"gap_after": 0.002, "estimate": 0.056, "ci_high": 0.083, "ci_low": 0.029}
         | {"gap_mean": -0.026, "gap_mean_low": -0.055, "gap_mean_high": 0.003},
         "mean of the two gaps −2.6, 95 % CI −5.5 to 0.3): it moved, but that it is smaller or larger than before is "

@@ -122,6 +122,7 @@ def change_sentence(row: Row) -> str:
     margin, smallest = points(row["margin"], False), points(row["smallest_margin"], False)
     inside = f"the gap after lies within ±{margin} points"
     outside = f"equivalence is not shown (the smallest margin that the data certify is {smallest} points)"
+    only_moved = "it moved, but that it is smaller or larger than before is not shown"
     certified = row["equivalent_after"]
     conclusion = {
         "narrowed and equivalent": f"it narrowed, and {inside}",
@@ -130,10 +131,10 @@ def change_sentence(row: Row) -> str:
         "no change shown": f"no change is shown, and {outside}",
         "reversed": "it changed sign" + (f", and {inside}" if certified else f", and {outside}"),
         "widened": "it widened" + (f", though {inside}" if certified else f", and {outside}"),
-        "moved": "it moved, but that it is smaller or larger than before is not shown"
-        + (f"; {inside}" if certified else f", and {outside}"),
+        "moved and equivalent": f"{only_moved}; {inside}",
+        "moved, not shown equivalent": f"{only_moved}, and {outside}",
     }[row["verdict"]]
-    if row["verdict"] == "moved":  # 0 may lie halfway between the two
+    if row["verdict"].startswith("moved"):  # 0 may lie halfway between the two
         around = f"{whole_percent(row['confidence'])} CI {interval(row['gap_mean_low'], row['gap_mean_high'])}"
         numbers += f"; mean of the two gaps {points(row['gap_mean'])}, {around}"
     sentence = (

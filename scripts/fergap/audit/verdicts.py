@@ -126,7 +126,9 @@ def judged_change(row: Row, group: Pairs, reference: Pairs, confidence: float) -
         return found | {"verdict": "narrowed and equivalent" if within else "narrowed, not shown equivalent"}
     if turned(group, reference, confidence):
         return found | {"verdict": "reversed"}
-    return found | {"verdict": "widened" if shown else "moved"}
+    if shown:
+        return found | {"verdict": "widened"}
+    return found | {"verdict": "moved and equivalent" if within else "moved, not shown equivalent"}
 
 
 def turned(group: Pairs, reference: Pairs, confidence: float) -> bool:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fergap.audit.verdicts import CHANGED
 from fergap.paper.cells import any_few, pair
 from fergap.paper.markdown import listing, name, prose
 from fergap.paper.numbers import count, interval, missing, points
@@ -15,14 +16,15 @@ TOLD = {
     "narrowed, not shown equivalent": "narrowed, not shown to be within the margin after,",
     "reversed": "changed its sign",
     "widened": "widened",
-    "moved": "moved, not shown to be smaller or larger than before,",
+    "moved and equivalent": "moved to within the margin, not shown to be smaller than before,",
+    "moved, not shown equivalent": "moved, not shown to be smaller or larger than before, nor within the margin after,",
     "equivalent, change not shown": "was within the margin after, though no change of it is shown,",
     "no change shown": "was not shown to change",
     "not estimable": "could not be estimated",
 }
 CALLED = {"gap": "a gap"}
 NOT_SAID = ("no change shown", "not estimable")
-WITH_NUMBERS = ("narrowed and equivalent", "narrowed, not shown equivalent", "reversed", "widened", "moved")
+WITH_NUMBERS = tuple(verdict for verdict in TOLD if verdict.startswith(CHANGED))
 
 
 def told_in_full(results: Results) -> str:

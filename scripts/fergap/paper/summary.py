@@ -13,6 +13,8 @@ CHANGED = ("narrowed", "widened", "reversed", "moved")  # how verdicts on a show
 OF_CHANGES = {
     "narrowed and equivalent": "narrowed; gap after equivalent",
     "narrowed, not shown equivalent": "narrowed; gap after not shown equivalent",
+    "moved and equivalent": "moved; gap after equivalent",
+    "moved, not shown equivalent": "moved; gap after not shown equivalent",
     "equivalent, change not shown": "gap after equivalent; change not shown",
     "no change shown": "change not shown",
 }

@@ -20,7 +20,12 @@ from fergap.errors import UserError
 from fergap.faces.locations import published_count, source_files
 from fergap.job import after_error, failures
 from fergap.paper.summary import summary
-from fergap.people.sources import fairface_of, know_drawing, models_of, table_files
+from fergap.people.sources import (
+    fairface_of,
+    know_drawing,
+    model_raters,
+    table_files,
+)
 from fergap.study import all_drawn, audited, drawn_sources, recognising
 from fergap.training.plan import (
     arm_packs,

@@ -1,6 +1,8 @@
 """The benchmarks run, and say so where they cannot."""
 
+import csv
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +56,36 @@ def test_the_cpu_benchmark_prints_ratios_and_memory(root: Path, tmp_path: Path) 
     row = json.loads(out.read_text(encoding="utf-8"))["results"][0]
     assert row["ratio"] > 0
     assert 2e8 < row["peak_memory_bytes"] < 2e9
+
+
+@pytest.fixture
+def correction(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    import correction
+
+    return correction
+
+
+def test_corrected_intervals_cover_as_often_as_they_say(root: Path, correction) -> None:
+    with (root / "benchmarks/correction.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["scenario"] for row in rows} == set(correction.SCENARIOS)
+    for row in rows:
+        if correction.promises(row["scenario"], row["estimator"]):
+            assert 0.93 <= float(row["coverage"]) <= 0.97, row
+            assert abs(float(row["mean"]) - float(row["truth"])) < 0.004, row
+        if row["by_formula"]:
+            assert float(row["mean"]) == pytest.approx(float(row["by_formula"]), abs=4 * float(row["monte_carlo_se"]))
+        assert int(row["studies"]) >= 500
+
+
+@pytest.mark.parametrize("scenario", ["few faces, alike", "errors twice as often, gold by class"])
+def test_a_few_studies_find_what_the_table_of_corrections_says(root: Path, correction, scenario: str) -> None:
+    with (root / "benchmarks/correction.csv").open(encoding="utf-8") as file:
+        told = {row["estimator"]: row for row in csv.DictReader(file) if row["scenario"] == scenario}
+    for row in correction.measure(scenario, 40, 100, seed=1):
+        known = told[row["estimator"]]
+        assert row["truth"] == float(known["truth"])
+        spread = math.hypot(row["monte_carlo_se"], float(known["monte_carlo_se"]))
+        assert row["mean"] == pytest.approx(float(known["mean"]), abs=4 * spread), row
+        assert row["width"] == pytest.approx(float(known["width"]), rel=0.1), row

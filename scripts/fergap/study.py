@@ -1,4 +1,4 @@
-"""What a study's configuration says of its faces and arms; standard library alone, because the workflow calls it."""
+"""What a study's configuration says of its faces, people and arms; standard library alone, as the workflow calls it."""
 
 SEVERAL = "several"
 SOURCE = "source"  # what the attribute is called that tells the faces of several sources apart
@@ -43,3 +43,26 @@ def recognising(config: dict) -> list[str]:
 def audited(config: dict) -> list[str]:
     """Return the arms that recognise what a face shows."""
     return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]
+
+
+def standing_for_models(sources: list[str | dict]) -> list[str]:
+    """Return the simulated raters who stand for models: who answer about every face, where others stand for people.
+
+    ``sources`` are those of people, ``people.sources`` of the configuration.
+    """
+    given = [source for source in sources if isinstance(source, dict)]
+    raters = [source["simulated"] for source in given if "simulated" in source]
+    tireless = [rater["name"] for rater in raters if rater["share"] == 1]
+    people = len(tireless) < len(raters) or any("table" in source for source in given)
+    return tireless if people else []
+
+
+def arms_given(config: dict) -> list[str]:
+    """Return the arms whose predictions were made elsewhere, or from such predictions."""
+    arms, found = {arm["name"]: arm for arm in config["arms"]}, []
+    for called, arm in arms.items():
+        while arm.get("from") in arms:
+            arm = arms[arm["from"]]
+        if arm.get("predictions") or arm.get("endpoint"):
+            found.append(called)
+    return found

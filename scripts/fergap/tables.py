@@ -560,6 +560,14 @@ TABLES = {
         | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
         | {"answered": OPEN_SHARE, "compared": OPEN_SHARE}
     ),
+    "by_ambiguity": Table(
+        HEAD
+        | PAIR
+        | {"metric": TEXT, "bits_above": NUMBER, "bits_to": OPEN_NUMBER, "n_group": COUNT, "n_reference": COUNT}
+        | {"accuracy_group": OPEN_SHARE, "accuracy_reference": OPEN_SHARE}
+        | ESTIMATE
+        | {"se": OPEN_NUMBER, "confidence": OPEN_SHARE, "method": OPEN_TEXT}
+    ),
     # what the paper makes of Snakemake's benchmark files
     "timings": Table({"rule": TEXT, "jobs": COUNT, "seconds": NUMBER, "memory": OPEN_NUMBER}, key=("rule",)),
     # benchmarks/calibration.csv, which the paper shows

@@ -170,6 +170,20 @@ def test_adjudications_are_no_raters_answers_and_are_counted():
     pd.testing.assert_frame_equal(as_table(list(agreement_confusion(more)), "agreement_confusion"), confusion)
 
 
+def test_a_model_beside_two_people_counts_in_pairs_alone():
+    people = {("ann", 0): "aaaaccccac", ("bob", 0): "aaacccccc."}
+    alone, _ = found(people, list("xxxxxyyyyy"))
+    sample, raters = study(people | {("machine", 0): "cacacacaca", ("drawn", 0): "aaaaaccccc"}, list("xxxxxyyyyy"))
+    rows = as_table(list(agreement(sample, raters, SETTINGS, ["machine"])), "agreement")
+    for metric in ("krippendorffs_alpha", "answers_differ"):
+        columns = ["n", "estimate", "raters"]
+        assert one(rows, metric)[columns].tolist() == one(alone, metric)[columns].tolist()
+    assert one(rows, "percent_agreement", first="ann", second="machine")["n"] == 10
+    # without two people, all who answered are compared
+    less = as_table(list(agreement(sample, raters, SETTINGS, ["machine", "bob"])), "agreement")
+    assert one(less, "krippendorffs_alpha")["raters"] == 4
+
+
 def test_simulated_raters_are_recovered():
     """Two raters who err at random in 10 % and 20 %: kappa and alpha from the shares that follow."""
     rng, n, hits = np.random.default_rng(8), 300, 0
@@ -194,3 +208,23 @@ def test_raters_who_share_no_face_or_say_one_thing():
     assert one(rows, "percent_agreement")["estimate"] == 1
     assert one(rows, "cohens_kappa", answer=None)["status"] == "not estimable: one of the two gave one answer alone"
     assert one(rows, "krippendorffs_alpha")["status"] == "not estimable: every answer alike"
+
+
+def test_raters_who_never_differ_have_no_interval_of_no_width():
+    rows, _ = found({("ann", 0): "ac" * 20, ("bob", 0): "ac" * 20}, ["x"] * 40)
+    for metric in ("cohens_kappa", "krippendorffs_alpha"):
+        row = one(rows, metric, **({"answer": None} if metric == "cohens_kappa" else {}))
+        assert row["estimate"] == 1
+        assert row["status"] == "interval not estimable: no answers that differ"
+        assert np.isnan(row["ci_low"])
+    share = one(rows, "percent_agreement")
+    assert (share["estimate"], share["ci_high"]) == (1, 1)
+    assert share["ci_low"] == pytest.approx(40 / (40 + 1.96**2), abs=1e-4)  # Wilson
+
+
+def test_a_rater_whose_second_answers_alone_are_there_is_compared_with_nobody():
+    rows, confusion = found({("ann", 0): "aaaaaccccc", ("bob", 1): "aaaaa....."}, ["x"] * 10)
+    assert set(rows["metric"]) == {"answers_differ"}
+    assert confusion.empty
+    rows, _ = found({("ann", 0): "aaaaa.....", ("bob", 1): ".....ccccc"}, ["x"] * 10)
+    assert rows.empty

@@ -116,6 +116,13 @@ def test_many_tables_at_once_are_each_alone(table):
         np.testing.assert_allclose(measure(both), [measure(table), measure(table[::-1])], atol=1e-12)
 
 
+def test_shares_that_round_above_one_have_no_entropy_below_zero():
+    counts = np.array([[1, 6, 3, 3], [0, 0, 0, 0]])  # the first group's share is 1.0000000000000002
+    assert association.entropy(association.shares(counts, (-2, -1)).sum(-1)) == 0
+    for measure in (*ASSOCIATIONS.values(), *PUBLISHED.values()):
+        assert np.isfinite(measure(counts))
+
+
 def test_unevenness_by_hand():
     assert UNEVENNESS["effective_number"](np.array([5, 5])) == pytest.approx(0)
     assert UNEVENNESS["effective_number"](np.array([9, 0, 0])) == pytest.approx(1)

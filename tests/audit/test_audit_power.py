@@ -18,7 +18,7 @@ from fergap.audit.multiplicity import contrast_weights, permuted, step_down
 from fergap.audit.planning import arcsine_power, equivalence_power, needed, worse
 from fergap.audit.power import minimum_detectable_gap, power
 from fergap.audit.size_matched import matched
-from fergap.audit.stratified import fisher, two_by_two
+from fergap.audit.stratified import Strata, cochran_mantel_haenszel, fisher, two_by_two
 
 SHARES = st.floats(0.05, 0.95)
 
@@ -163,6 +163,15 @@ def test_friedman_and_nemenyi_equal_r():
     critical, p = nemenyi(mean_ranks(scores), len(scores))
     assert critical == pytest.approx(r["nemenyi_cd_formula"], rel=1e-5)
     assert p == pytest.approx(np.array(r["nemenyi_p_formula"]), abs=1e-6)
+
+
+def test_no_p_of_zero_where_folds_do_not_differ_or_a_statistic_is_huge():
+    alike = np.array([[0.9, 0.8, 0.7], [0.95, 0.9, 0.1], [0.6, 0.5, 0.4]])  # F is infinite
+    assert np.isnan(iman_davenport(alike)[1].p_value)
+    assert np.isnan(corrected_t(np.full(5, 0.1), 1 / 4).p_value)
+    assert corrected_t(np.zeros(5), 1 / 4).p_value == 1
+    one = np.array([5]), np.array([100]), np.array([95]), np.array([100])
+    assert 0 < cochran_mantel_haenszel(Strata(*one)).p_value < 1e-30
 
 
 @pytest.mark.parametrize("name", DATASETS)

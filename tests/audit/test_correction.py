@@ -172,6 +172,20 @@ def test_intervals_hold_the_truth_as_often_as_they_say(ratio, design):
     assert ratio != 1 or held[ALIKE] >= lowest
 
 
+@pytest.mark.parametrize("part", [0.2, 0.6, 1.0])
+def test_resamples_vary_in_class_mix_however_large_the_gold_sample_is(part):
+    """Labels without error: a group's accuracy is a plain proportion of its faces, also where classes differ much."""
+    whole = np.zeros((2, 2, 2, 2), int)
+    whole[0, :, 0, :], whole[0, :, 1, :] = np.diag([20, 20]), np.diag([380, 380])
+    whole[1, :, 0, :], whole[1, :, 1, :] = np.diag([260, 260]), np.diag([140, 140])
+    gold = (part * whole).astype(int)
+    counts = Counts(gold, (whole - gold).sum(-1))
+    draws = accuracies(by_answer(drawn(counts, 2000, np.random.default_rng(8))))
+    p, n = 520 / 800, 800
+    # half a face more of the other group adds to the variance, most in a small gold sample
+    assert draws.std(0) == pytest.approx(math.sqrt(p * (1 - p) / n), rel=0.12)
+
+
 def test_rubin_by_hand():
     # estimates 1, 2, 3 with variances 0.5, 0.7, 0.6: B = 1, T = 0.6 + 4/3, df = 2 (1 + 0.6/(4/3))²
     found = rubin(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.7, 0.6]))
@@ -346,6 +360,32 @@ def test_the_factor_at_which_the_verdict_turns_is_that_of_the_label_noise():
     share = (guess == "child").mean()
     true = (share - e0) / (1 - e1 - e0)
     assert true * (1 - e1) / share + (1 - true) * (1 - e0) / (1 - share) - 1 == pytest.approx(at, abs=1e-6)
+
+
+def test_a_group_whose_answers_are_nearly_all_alike_has_no_bootstrap_interval():
+    predictions, people, raters, truth, *_ = made(error=0.0)
+    children = truth == "child"
+    predictions.loc[children, "predicted"] = predictions.loc[children, "true"]
+    rows = rows_of(raters, people, predictions)
+    said = "interval not estimable: fewer than 5 correct or wrong answers"
+    for estimator in (GOLD_ALONE, ALIKE, BY_ANSWER, IMPUTED):
+        for reference in (None, "adult"):
+            row = one(rows, "accuracy", estimator, reference=reference)
+            assert row["status"] == said
+            assert row["estimate"] > 0
+            assert pd.isna(row["ci_low"])
+            assert pd.isna(row["verdict"])
+        assert one(rows, "accuracy", estimator, group="adult", reference=None)["status"] == "ok"
+    assert one(rows, "accuracy", BOUNDS)["status"] == said
+    of_class = rows["metric"].isin(["recall", "macro_recall"]) & (rows["group"] == "child")
+    assert set(rows.loc[of_class & (rows["estimator"] != MODEL_ALONE), "status"]) == {said}
+    assert one(rows, "accuracy", MODEL_ALONE)["ci_low"] > 0
+
+
+def test_a_ratio_of_errors_without_one_says_what_is_missing():
+    predictions, people, raters, *_ = made(error=0.0)
+    row = one(rows_of(raters, people, predictions), "error_ratio", BY_ANSWER)
+    assert row["status"] == "not estimable: no wrong label among the gold faces read right"
 
 
 def test_few_gold_faces_leave_errors_by_answer_out_and_say_so():

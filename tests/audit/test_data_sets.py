@@ -136,6 +136,18 @@ def test_a_loss_of_one_group_widens_its_gap():
     assert women["gap_change_high"] < 0
 
 
+def test_few_changed_faces_take_the_interval_for_small_cells():
+    predictions, _, people = simulated(n=300, lost=(0.02, 0.0, 0.0))
+    table = audit(predictions, people, unseen={"unseen": "seen"}, **QUICK)["unseen_sources"]
+    told = table[table["gap_change"].notna()].set_index("source")
+    assert set(told.index) == {"all", *SOURCES}
+    assert (told["gap_change_low"] < told["gap_change"]).all()
+    assert (told["gap_change"] < told["gap_change_high"]).all()
+    none = told.loc["web"]  # no face changed: not known to a hair, and not unknown
+    assert none["gap_change"] == 0
+    assert -0.1 < none["gap_change_low"] < 0 < none["gap_change_high"] < 0.1
+
+
 def test_fold_by_fold_only_arms_of_the_same_folds_are_compared(found):
     rows = found["models_compared"]
     assert (rows["unit"] == "face").all()

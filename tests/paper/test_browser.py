@@ -3,19 +3,18 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 from made_up import ROOT, study_config, write_study
+from tests.viewers import CHROMIUM, NO_CHROMIUM
 
 from fergap.paper.binding import render_study
 from fergap.paper.figures import draw
 from fergap.paper.results import FOLDERS, Results
 from fergap.paper.style import save
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the paper with")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 # what the page says of itself: parts that stick out at the right unless they scroll in a box, and what it fetched
 PROBE = """<script>
 addEventListener("load", () => {

@@ -14,6 +14,7 @@ from fergap.paper.cards import data_sheet, model_card, summary_card
 from fergap.paper.descriptions import DESCRIPTIONS
 from fergap.paper.document import Document
 from fergap.paper.figures import draw
+from fergap.paper.figures_data import classes_by_group
 from fergap.paper.qmd import parse, without
 from fergap.paper.results import Results, relative
 from fergap.paper.tables import TABLES
@@ -110,7 +111,7 @@ def test_what_is_told_of_several_data_sets_follows_the_tables(several):
     told = methods.protocol(several.study)
     assert "which is trained on the same folds" in told
     assert "unseen leaves each source out" in told
-    assert "two training conditions" in methods.question(several.study, Document(several.folder).values)
+    assert "two classifiers" in methods.question(several.study, Document(several.folder).values)
 
 
 def test_a_data_set_without_arms_is_told_of(data_alone):
@@ -121,7 +122,7 @@ def test_a_data_set_without_arms_is_told_of(data_alone):
     abstract = paper.abstract()
     assert "how biased a data set is" in abstract
     assert "The classes depend on gender" in abstract
-    assert "source and gender (Cramér" in dataset.together(data_alone).split("is not shown")[0]
+    assert "Source and gender (Cramér" in dataset.together(data_alone).split("is not shown")[0]
     shown, _, other = dataset.together(data_alone).partition("is not shown for")
     assert "hair" not in shown
     assert "source and hair" in other
@@ -131,6 +132,11 @@ def test_a_data_set_without_arms_is_told_of(data_alone):
     assert "classes depend on gender" in data_sheet(data_alone)
     assert summary_card(data_alone).texts
     assert "Nothing was predicted" in paper.limitations()
+
+
+def test_no_bar_is_cut_where_an_attribute_has_longer_ones_than_the_last(data_alone):
+    for axes in classes_by_group(data_alone).axes:
+        assert max(bar.get_width() for bar in axes.patches) < axes.get_xlim()[1]
 
 
 def test_the_document_without_arms_refers_to_nothing_that_it_lacks():

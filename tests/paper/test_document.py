@@ -12,8 +12,9 @@ from made_up import ROOT, full_config, study_config, write_study
 
 from fergap.audit.by_annotator import ANSWERED, COMMON
 from fergap.paper import planting
-from fergap.paper.document import Document
+from fergap.paper.document import Document, in_brief
 from fergap.paper.figures import FIGURES
+from fergap.paper.results import Results
 from fergap.paper.tables import TABLES
 from fergap.tables import TABLES as COLUMNS
 
@@ -205,7 +206,11 @@ def test_the_verdicts_sentences_are_told_word_for_word(tmp_path):
     assert len(sentences) == 6
     assert all(s in text for s in sentences)
     abstract = text[: text.index("# Data")]
-    assert sum(s in abstract for s in sentences) == 4
+    brief = [in_brief(s) for s in sentences]
+    assert all(s.startswith(b) and b.endswith(".") for s, b in zip(sentences, brief, strict=True))
+    assert not any("could have shown" in b for b in brief)
+    assert sum(s in abstract for s in brief) == 4
+    assert not any(s in abstract for s in sentences)
 
 
 def test_a_changed_sentence_changes_the_text(tmp_path):
@@ -284,6 +289,41 @@ def test_simulated_raters_are_told_of_where_they_stand():
     assert first.count("what simulated raters say") == 1
     assert "Not every rater is a person: ann" in told({"table": "eve.csv"}, ann)
     assert "person" not in told("drawn")
+    assert "is a simulated rater, who knows who was drawn and errs at random" in told("drawn", ann)
+    assert "are simulated raters, who know who was drawn and err at random" in told(ann, bob)
+    machine = {"simulated": {"name": "machine", "error": 0.1, "share": 1}}
+    assert "machine stands for a model." in told({"table": "eve.csv"}, machine)
+    assert "stands for" not in told("drawn", machine)
+
+
+AGES = {"child": [0, 14], "adult": [15, 120]}
+
+
+def test_what_years_a_group_of_ages_has_is_told_where_age_is_compared():
+    from fergap.paper.methods import people
+
+    study = study_config(people={"sources": [{"table": "people.csv"}], "age_groups": AGES})
+    assert "child is 0–14 years and adult is 15–" in people(study)
+    assert "years" not in people(study | {"audit": {"attributes": ["gender"]}})
+
+
+def test_a_source_that_is_not_compared_is_said_to_be_so():
+    from fergap.paper.methods import people
+
+    faces = {"source": "several", "sources": [{"name": n, "source": "drawn"} for n in "ab"]}
+    study = {"faces": faces, "people": {"sources": ["drawn"]}}
+    assert "is known, but no attribute of this audit" in people(study | {"audit": {"attributes": ["age"]}})
+    assert "is an attribute too" in people(study | {"audit": {"attributes": ["source*age"]}})
+
+
+def test_ages_are_shown_with_their_years_where_years_are_known(tmp_path):
+    results = Results(write_study(tmp_path, study_config(people={"age_groups": AGES}), n=400))
+    assert "years" not in TABLES["annotators"](results)
+    people = results.table("people")
+    results.tables["people"] = people.assign(value=people["value"].mask(people["group"] == "child", 9))
+    table = TABLES["annotators"](results)
+    assert "child (0–14 years)" in table
+    assert table.count("years") == 1
 
 
 def test_every_table_of_the_document_exists():

@@ -5,7 +5,9 @@ import re
 import pytest
 from tests.paper.made_up import write_study
 
-from fergap.paper.human import LIMITS, human_reference, read_by_people
+from fergap.paper.cells import FEW
+from fergap.paper.human import LIMITS, bands, description, figure, human_reference, read_by_people
+from fergap.paper.numbers import points
 from fergap.paper.results import Results
 
 CRUDE = "metric == 'model_accuracy' and adjusted_for.isna()"
@@ -64,3 +66,34 @@ def test_each_gap_is_said_as_its_intervals_say(tmp_path, taggers, said, equal, l
 
 def test_every_gap_of_the_arms_shown_has_its_row(tmp_path):
     assert len(human_reference(results(tmp_path)).splitlines()) == 2 + 2 * 2
+
+
+def test_the_figure_and_its_description_have_every_band(tmp_path):
+    study = results(tmp_path)
+    rows = bands(study)
+    assert set(rows["metric"]) == {"model_accuracy", "tagger_accuracy"}
+    panels = figure(study).axes
+    assert [axes.get_title(loc="left") for axes in panels] == ["female − male", "child − adult"]
+    told = description(study)
+    for axes, (_, own) in zip(panels, rows.groupby("attribute", sort=False), strict=True):
+        assert len(axes.get_xticks()) == own.drop_duplicates(["bits_above", "bits_to"]).shape[0]
+        drawn = {round(float(y), 6) for line in axes.lines for y in line.get_ydata()}
+        taggers_once = own[(own["metric"] == "model_accuracy") | (own["arm"] == "baseline")]
+        shown = taggers_once[taggers_once["estimate"].notna()]
+        assert {round(100 * e, 6) for e in shown["estimate"]} <= drawn
+        for row in shown.itertuples():
+            assert points(row.estimate) in told
+
+
+def test_a_band_of_one_or_two_faces_is_not_told(tmp_path):
+    def edit(found):
+        table = found["by_ambiguity"]
+        own = table.index[(table["attribute"] == "age") & (table["bits_to"] == 0)]
+        assert len(own)
+        table.loc[own, ["n_group", "estimate"]] = [2, 0.4321]
+
+    study = Results(write_study(tmp_path, n=400, edit=edit))
+    axes = figure(study).axes[1]
+    assert axes.get_xticklabels()[0].get_text().splitlines()[1].startswith(FEW)
+    assert 43.21 not in {round(float(y), 2) for line in axes.lines for y in line.get_ydata()}
+    assert "43.2" not in description(study)

@@ -60,6 +60,16 @@ def test_what_a_group_blind_model_gets_is_told(tmp_path):
     assert "Corrected, a bias is shown for baseline (12.3 5.0, 20.0, p = 0.004" in said
 
 
+def test_a_bias_is_shown_only_after_adjustment_over_the_arms(tmp_path):
+    def edit(found):
+        table = found["model_bias"]
+        own = (table["attribute"] == "all") & (table["form"] == "corrected")
+        table.loc[own, "p_value"] = [0.03, 0.2]  # 0.06 and 0.2 by Holm's method
+
+    said = plain(blind(results(tmp_path, edit)))
+    assert "a bias is shown for neither of the arms, after Holm’s adjustment over the arms." in said
+
+
 def ranked(rank, low, high):
     """An edit that gives the overall corrected score these ranks."""
 

@@ -5,7 +5,8 @@ import re
 import pandas as pd
 from tests.paper.made_up import write_study
 
-from fergap.paper.raters import agreement, raters_agree
+from fergap.paper.figures import draw
+from fergap.paper.raters import agreement, description, figure, raters_agree
 from fergap.paper.results import Results
 from fergap.tables import TABLES
 
@@ -52,7 +53,38 @@ def test_the_table_and_the_sentence_say_what_the_rows_do(tmp_path):
     assert "25.0 % of the answers on age were given with the study's guess in view" in said
 
 
+def test_people_are_told_from_models_among_the_raters(tmp_path):
+    study = results(tmp_path, {"estimate": 0.57, "raters": 2, "ci_low": 0.4, "ci_high": 0.7}, {})
+    assert "all 2" in agreement(study)
+    rows = study.table("agreement")
+    model = rows[rows["first"].notna()].assign(second="machine")
+    study.tables["agreement"] = pd.concat([rows, model], ignore_index=True)
+    assert "the 2 people" in agreement(study)
+    assert "Beyond chance those raters who are people agree by" in raters_agree(study)
+
+
 def test_without_an_estimate_there_is_a_reason_and_no_sentence(tmp_path):
     study = results(tmp_path, {"status": "not estimable: every answer alike"}, {"estimate": 0})
     assert "every answer alike" in agreement(study)
-    assert raters_agree(study) == ""
+    assert raters_agree(study) == "@fig-agreement has every two raters, and the classes apart."
+
+
+def test_the_figure_has_every_coefficient_and_says_which_are_missing(tmp_path):
+    study = results(tmp_path, {"status": "not estimable: every answer alike"}, {})
+    axes = figure(study).axes
+    assert [a.get_title(loc="left") for a in axes] == ["Cohen's κ", "Krippendorff's α"]
+    assert [t.get_text().strip() for t in axes[0].get_yticklabels()] == ["age", "ann, bob"]
+    assert [list(line.get_xdata()) for line in axes[0].lines] == [[0.48, 0.74], [0.61]]
+    assert [t.get_text() for t in axes[1].texts] == ["not estimable"]
+    assert "age, ann, bob: κ 0.61 [0.48, 0.74]" in description(study).replace("\N{NO-BREAK SPACE}", " ")
+    assert "all faces: α not estimable: every answer alike" in description(study)
+
+
+def test_without_a_coefficient_there_is_no_figure(tmp_path):
+    def edit(found):
+        found["agreement"] = found["agreement"][found["agreement"]["metric"] == "answers_differ"]
+
+    study = Results(write_study(tmp_path, n=400, edit=edit))
+    assert study.has("agreement")
+    assert "agreement" not in draw(study)
+    assert "fig-agreement" not in raters_agree(study)

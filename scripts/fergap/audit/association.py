@@ -19,7 +19,8 @@ def shares(counts: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 
 def entropy(p: np.ndarray, axis: int | tuple[int, ...] = -1) -> np.ndarray:
     """Return −Σ p log p over an axis, with 0 log 0 = 0."""
-    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis)
+    # shares whose sum rounds above 1 would make it less than 0, which has no root
+    return np.maximum(-(p * np.log(np.where(p > 0, p, 1.0))).sum(axis), 0.0)
 
 
 def over_groups(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

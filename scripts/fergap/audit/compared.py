@@ -60,14 +60,15 @@ def corrected_t(differences: np.ndarray, test_to_train: float, confidence: float
     """Return the corrected resampled t test (Nadeau & Bengio 2003) of differences over folds.
 
     t = d̄/√(s² (1/J + n_test/n_train)) with J − 1 degrees of freedom. The ratio is a heuristic for k-fold
-    cross-validation, because the correction was derived for random splits (Bouckaert & Frank 2004 for repeats).
+    cross-validation, because the correction was derived for random splits (Bouckaert & Frank 2004 for repeats). Where
+    all differences are the same and not 0 there is no spread to test against: p is NaN.
     """
     count = len(differences)
     mean, variance = float(np.mean(differences)), float(np.var(differences, ddof=1))
     se = math.sqrt(variance * (1 / count + test_to_train))
     half = float(t.isf((1 - confidence) / 2, count - 1)) * se
     if se < 1e-15:
-        statistic, p = (0.0, 1.0) if abs(mean) < 1e-15 else (math.nan, 0.0)
+        statistic, p = (0.0, 1.0) if abs(mean) < 1e-15 else (math.nan, math.nan)
     else:
         statistic = mean / se
         p = float(2 * t.sf(abs(statistic), count - 1))
@@ -75,14 +76,17 @@ def corrected_t(differences: np.ndarray, test_to_train: float, confidence: float
 
 
 def iman_davenport(scores: np.ndarray) -> tuple[Test, Test]:
-    """Return Friedman's test and Iman and Davenport's F for (blocks, arms) scores."""
+    """Return Friedman's test and Iman and Davenport's F for (blocks, arms) scores.
+
+    F is infinite where every block ranks the arms alike, whatever their number: F and p are NaN then.
+    """
     blocks, m = scores.shape
     result = friedmanchisquare(*scores.T)
     chi = float(result.statistic)
     df = (m - 1.0) * (blocks - 1.0)
     rest = blocks * (m - 1) - chi
     f = (blocks - 1) * chi / rest if rest > 1e-12 else math.nan
-    p = float(f_distribution.sf(f, m - 1, df)) if rest > 1e-12 else 0.0
+    p = float(f_distribution.sf(f, m - 1, df)) if rest > 1e-12 else math.nan
     return Test(chi, m - 1.0, float(result.pvalue)), Test(f, df, p)
 
 
@@ -179,6 +183,9 @@ def over_folds(sample: Sample, names: list[str], confidence: float) -> Iterator[
         result = corrected_t(scores[:, j] - scores[:, i], 1 / (folds - 1), confidence)
         row = head | {"test": "nadeau-bengio t", "first": names[i], "second": names[j], "confidence": confidence}
         row |= result._asdict()
+        if math.isnan(result.p_value):
+            row |= {"ci_low": math.nan, "ci_high": math.nan}
+            row["status"] = "not estimable: the same difference in every fold"
         yield row | {"note": "n_test/n_train = 1/(k − 1) is a heuristic for cross-validation"}
     if len(names) < 3:
         return
@@ -190,7 +197,8 @@ def over_folds(sample: Sample, names: list[str], confidence: float) -> Iterator[
         return
     friedman, f = iman_davenport(scores)
     yield head | {"test": "friedman", "note": DESCRIPTIVE} | friedman._asdict()
-    yield head | {"test": "iman-davenport F", "note": DESCRIPTIVE} | f._asdict()
+    infinite = {"status": "not estimable: every fold ranks the arms alike"} if math.isnan(f.p_value) else {}
+    yield head | {"test": "iman-davenport F", "note": DESCRIPTIVE} | f._asdict() | infinite
     critical, p = nemenyi(ranks, blocks, 1 - confidence)
     for i, j in combinations(range(len(names)), 2):
         row = head | {"test": "nemenyi", "first": names[i], "second": names[j], "note": DESCRIPTIVE}

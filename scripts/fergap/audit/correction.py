@@ -7,8 +7,9 @@ open outside the gold sample; everything here is computed from that table.
 **Sampling assumed.** Gold faces are drawn at random among the audited faces of one class and one label. That holds for
 a simple random sample, for so many faces of each class, and for one stratified by class and by the model's guess. A
 gold face stands for N_ym/n_ym faces: those audited with its class and label, over those of them in the gold sample
-(post-stratification). A face that people were asked about and could not answer counts as not asked; that it is like the
-others of its class and label is assumed. What people say is taken for true.
+(post-stratification); a class and label without a gold face is left out. A face that people were asked about and could
+not answer counts as not asked; that it is like the others of its class and label is assumed. What people say is taken
+for true.
 
 Estimators of the counts T_mcg by label, answer and group:
 
@@ -34,7 +35,7 @@ from fergap.audit.counts import tabulate
 from fergap.audit.inputs import Arm, Attribute, Sample, codes_of
 from fergap.audit.label_noise import corrected, labelling
 from fergap.audit.proportions import newcombe, wilson
-from fergap.audit.settings import BOOTSTRAP_FACES, Settings, faces, pair_status
+from fergap.audit.settings import BOOTSTRAP_ANSWERS, BOOTSTRAP_FACES, Settings, faces, pair_status
 from fergap.errors import UserError
 from fergap.seeds import generator
 
@@ -307,16 +308,20 @@ def drawn_gold(counts: Counts, resamples: int, stream: np.random.Generator) -> n
 
 
 def drawn(counts: Counts, resamples: int, stream: np.random.Generator) -> Counts:
-    """Return resampled tables: the gold sample within class and label, the other faces from all of themselves.
+    """Return resampled tables: gold and other faces within class and label, and how many faces of these there are.
 
-    Both sources of uncertainty, who is in the gold sample and which faces were audited, in one draw.
+    The sources of uncertainty, who is in the gold sample and which faces were audited, in one draw. The gold sample
+    stays as large in each class and label as it is, so that none is emptied; both parts of a class and label are then
+    scaled to a number of faces drawn from all audited ones.
     """
-    gold = drawn_gold(counts, resamples, stream)
-    n = int(counts.rest.sum())
-    rest = np.zeros((resamples, *counts.rest.shape), int)
-    if n:
-        rest = stream.multinomial(n, counts.rest.ravel() / n, resamples).reshape(rest.shape)
-    return Counts(gold, rest)
+    n, whole = counts.rest.sum(-1), counts.all.sum(-1)
+    answer = shares(counts.rest, n[..., None])
+    answer[n == 0] = 1 / answer.shape[-1]
+    rest = stream.multinomial(n, answer, (resamples, *n.shape))
+    total = whole.sum()
+    sizes = stream.multinomial(total, whole.ravel() / total, resamples).reshape(resamples, *whole.shape)
+    scale = np.nan_to_num(shares(sizes, whole))
+    return Counts(drawn_gold(counts, resamples, stream) * scale[..., None, None], rest * scale[..., None])
 
 
 def within(values: np.ndarray, confidence: float) -> Interval:
@@ -542,17 +547,34 @@ def independent_faces(accuracy: np.ndarray, share: np.ndarray, variance: float) 
     return needed / variance if variance > 0 and needed > 0 else math.nan
 
 
-def estimated(estimate: float, values: np.ndarray, enough: str, settings: Settings) -> Row:
-    """Return a bootstrap estimate's columns; ``enough`` is ``ok`` or why there is no interval."""
+def estimated(
+    estimate: float, values: np.ndarray, enough: str, settings: Settings, missing: str = "no face of a group"
+) -> Row:
+    """Return a bootstrap estimate's columns; ``enough`` is ``ok`` or why there is no interval.
+
+    ``missing`` is what a table lacks that has no such estimate.
+    """
     if math.isnan(estimate):
-        return {"status": "not estimable: no face of a group"}
+        return {"status": f"not estimable: {missing}"}
     row: Row = {"estimate": float(estimate)}
     if enough != "ok":
         return row | {"status": enough}
     low, high = within(values, settings.confidence)
     if math.isnan(low):
-        return row | {"status": "interval not estimable: resamples without a face of a group"}
+        return row | {"status": f"interval not estimable: in some resamples {missing}"}
     return row | {"ci_low": low, "ci_high": high, "method": PERCENTILE}
+
+
+def varied(answers: np.ndarray, groups: list[int]) -> str:
+    """Return ``ok``, or why a bootstrap would take groups whose answers are nearly all alike for surely so.
+
+    Parameters
+    ----------
+    answers : numpy.ndarray
+        (groups, 2) faces by answer.
+    """
+    few = answers[groups].min() < BOOTSTRAP_ANSWERS
+    return f"interval not estimable: fewer than {BOOTSTRAP_ANSWERS} correct or wrong answers" if few else "ok"
 
 
 def lacking(gold: np.ndarray, names: list[str], least: int) -> str | None:
@@ -590,8 +612,9 @@ def status_of(found: Found, groups: list[int], settings: Settings, among: np.nda
     few = lacking(among[groups], names, settings.minimum_faces)
     if status == "ok" and few:
         status = few
-    enough = "ok" if among[groups].min() >= BOOTSTRAP_FACES else f"fewer than {BOOTSTRAP_FACES} gold faces of a group"
-    return status, enough if enough == "ok" else f"interval not estimable: {enough}"
+    if among[groups].min() < BOOTSTRAP_FACES:
+        return status, f"interval not estimable: fewer than {BOOTSTRAP_FACES} gold faces of a group"
+    return status, varied(found.counts.all.sum(0), groups)
 
 
 def combined(values: np.ndarray, groups: list[int]) -> np.ndarray:
@@ -633,7 +656,10 @@ def accuracy_rows(head: Row, found: Found, groups: list[int], settings: Settings
             yield row
             continue
         values = combined(found.draws.accuracy[name], groups)
-        row |= estimated(float(combined(found.here.accuracy[name], groups)), values, enough, settings)
+        own = enough
+        if name == GOLD_ALONE and enough == "ok":
+            own = varied(counts.gold.sum((0, 1)).T, groups)
+        row |= estimated(float(combined(found.here.accuracy[name], groups)), values, own, settings)
         if "ci_low" in row:
             size = found.here.size[name]
             a, share = found.here.accuracy[name][groups], size[groups] / size.sum()
@@ -679,14 +705,16 @@ def gap_rows(head: Row, found: Found, g: int, r: int, settings: Settings) -> Ite
     yield row | {"verdict": reading(*ends, settings.margin)}
 
     row = head | {"metric": "attenuation", "estimator": ALIKE}
-    yield row | estimated(float(here.more["attenuation", g, r]), draws.more["attenuation", g, r], "ok", settings)
+    values = draws.more["attenuation", g, r]
+    yield row | estimated(float(here.more["attenuation", g, r]), values, "ok", settings, "no face with a label")
     if found.thin is None:
         both = [[s.accuracy[name] for name in (BY_ANSWER, ALIKE)] for s in (here, draws)]
         apart = [combined(first - second, [g, r]) for first, second in both]
         row = head | {"metric": "by_answer_minus_alike", "estimator": BY_ANSWER}
         yield row | estimated(float(apart[0]), apart[1], "ok", settings)
         row = head | {"metric": "error_ratio", "estimator": BY_ANSWER}
-        yield row | estimated(float(here.more["error_ratio",]), draws.more["error_ratio",], "ok", settings)
+        none = "no wrong label among the gold faces read right"
+        yield row | estimated(float(here.more["error_ratio",]), draws.more["error_ratio",], "ok", settings, none)
     values = combined(draws.accuracy[ALIKE], [g, r])
     both_ends = tuple(within(values, c) for c in (settings.confidence, settings.equivalence_confidence))
     yield from tipping_rows(head, found.counts, g, r, alike_over_classes(found.counts), both_ends, settings)
@@ -707,13 +735,16 @@ def recall_rows(
         sizes = [int(of_label.sum(1)[g]) for g in groups]
         of_class = pair_status(sizes, names, settings.minimum_faces)
         status, enough = status_of(found, groups, settings, own.gold.sum((0, 1, 2)))
-        reasons = {GOLD_ALONE: (status, enough), ALIKE: (over, enough_over)}
-        reasons[BY_ANSWER] = (thin_cells(own, found.attribute.groups) or over, enough_over)
-        for name, (why, wide) in reasons.items():
+        if enough == "ok":
+            enough = varied(own.gold.sum((0, 1)).T, groups)
+        wide = enough_over if enough_over != "ok" else varied(of_label, groups)
+        reasons = {GOLD_ALONE: (status, enough), ALIKE: (over, wide)}
+        reasons[BY_ANSWER] = (thin_cells(own, found.attribute.groups) or over, wide)
+        for name, (why, short) in reasons.items():
             made = row | {"estimator": name, "status": of_class if of_class != "ok" else why}
             if made["status"] == "ok":
                 values = combined(found.draws.recall[name][..., c, :], groups)
-                made |= estimated(float(combined(found.here.recall[name][c], groups)), values, wide, settings)
+                made |= estimated(float(combined(found.here.recall[name][c], groups)), values, short, settings)
             whole[name].append(made)
             yield made
     for name, rows in whole.items():

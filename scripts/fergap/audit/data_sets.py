@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import random_table
 
+from fergap.audit.changes import gap_change
 from fergap.audit.counts import paired_split
 from fergap.audit.inputs import Arm, Attribute, Sample, group_codes, make_sample
 from fergap.audit.multiplicity import adjust
-from fergap.audit.paired import mcnemar_midp, welch
+from fergap.audit.paired import mcnemar_midp
 from fergap.audit.proportions import tango, wilson
 from fergap.audit.settings import Settings, too_few
 from fergap.errors import UserError
@@ -128,7 +129,7 @@ def unseen_sources(
         For each source and for all: of all faces and of each group, the accuracy of both arms on the same faces with
         Wilson's intervals; the change from seen to unseen with Tango's interval; McNemar's mid-p, for all faces of a
         source adjusted by Holm's method over the sources. For a group other than the reference also ``gap_change``,
-        by how much more it changes than the reference, with Welch's interval.
+        by how much more it changes than the reference, with the interval of :func:`gap_change`.
     """
     if not unseen:
         return
@@ -180,7 +181,7 @@ def compared(
         if attribute is None:
             row["p_value"] = mcnemar_midp(faces.n10, faces.n01)
         elif g != counted.reference and pairs[counted.reference].n >= settings.minimum_faces:
-            beyond = welch(faces, pairs[counted.reference], settings.confidence)
+            _, beyond = gap_change(faces, pairs[counted.reference], settings.confidence)
             row |= {"reference": counted.groups[counted.reference], "gap_change": beyond.estimate}
             row |= {"gap_change_low": beyond.ci_low, "gap_change_high": beyond.ci_high}
         yield row

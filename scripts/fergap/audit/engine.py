@@ -11,6 +11,7 @@ from fergap.audit import data_sets
 from fergap.audit.adjustment import adjusted_effects, adjusted_gaps, decomposition, homogeneity
 from fergap.audit.agreement import agreement, agreement_confusion
 from fergap.audit.annotators import annotators
+from fergap.audit.by_ambiguity import by_ambiguity
 from fergap.audit.by_annotator import by_annotator
 from fergap.audit.calibration_metrics import calibration_metrics
 from fergap.audit.changes import changes, class_gap_changes, gap_changes
@@ -87,6 +88,7 @@ NAMES = (
     "dataset_bias",
     "dataset_shares",
     "human_reference",
+    "by_ambiguity",
     "source_recognition",
     "unseen_sources",
     "agreement",
@@ -203,7 +205,8 @@ def audit(
         Arm → settings that were tried before its own were taken, to be told in the table ``checks``.
     taggers : pandas.DataFrame, optional
         What those who voted on the labels say of each face: by ``image_id``, ``answered``, ``right``, ``kept`` and
-        ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives the table ``human_reference``.
+        ``ambiguity`` (:func:`fergap.faces.leave_one_out.readings`). Gives ``human_reference`` and
+        ``by_ambiguity``.
     raters : pandas.DataFrame, optional
         Every answer to who is in a face: ``image_id``, ``attribute``, ``answer``, ``rater``, ``adjudication`` (0, or 1
         where the others' disagreement was decided) and ``repeat`` (0, or 1 where the rater answered again). Gives the
@@ -251,7 +254,7 @@ def audit(
     if alone:
         out["checks"] += checks(sample, settings, [])
         out["source_recognition"] += data_sets.recognition(recognition, people, attributes, groups or {}, settings)
-        audit_data(sample, people, raters, settings, out)
+        audit_data(sample, people, raters, model_raters, settings, out)
         return {name: as_table(rows, name) for name, rows in out.items()}
     out["clusters"] += clustering(sample, settings)
     out["checks"] += checks(sample, settings, out["clusters"], tried)
@@ -275,22 +278,28 @@ def audit(
     out["unseen_sources"] += data_sets.unseen_sources(sample, people, unseen or {}, groups or {}, settings)
     out["multiplicity"] += ledger_order([*ledger(out), *max_t(sample, settings)])
     out["human_reference"] += human_reference(sample, taggers, settings)
+    out["by_ambiguity"] += by_ambiguity(sample, taggers, settings)
     out["unanswered"] += unanswered(sample, answers, settings)
     out["by_annotator"] += by_annotator(sample, raters, settings)
     out["correction"] += correction(sample, raters, people, model_raters, settings)
     out["misclassification"] += misclassification(sample, raters, people, model_raters, settings)
-    audit_data(sample, people, raters, settings, out)
+    audit_data(sample, people, raters, model_raters, settings, out)
     return {name: as_table(rows, name) for name, rows in out.items()}
 
 
 def audit_data(
-    sample: Sample, people: pd.DataFrame, raters: pd.DataFrame | None, settings: Settings, out: dict[str, list[Row]]
+    sample: Sample,
+    people: pd.DataFrame,
+    raters: pd.DataFrame | None,
+    model_raters: Sequence[str],
+    settings: Settings,
+    out: dict[str, list[Row]],
 ) -> None:
     """Add every row that concerns the data set, whatever any arm says, and of all rows those without an estimate."""
     out["annotators"] += annotators(people, sample.faces)
     out["dataset_bias"] += dataset_bias(sample, settings)
     out["dataset_shares"] += dataset_shares(sample, settings)
-    out["agreement"] += agreement(sample, raters, settings)
+    out["agreement"] += agreement(sample, raters, settings, model_raters)
     out["agreement_confusion"] += agreement_confusion(raters)
     adjust((r for r in out["dataset_bias"] if r["form"] == "corrected"), ["metric"], "holm")
     out["not_estimable"] += not_estimable(out)

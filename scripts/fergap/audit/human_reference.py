@@ -164,6 +164,20 @@ def human_reference(sample: Sample, taggers: pd.DataFrame | None, settings: Sett
     """
     if taggers is None:
         return
+    values, voted = read(sample, taggers)
+    for arm in sample.arms.values():
+        for attribute in sample.attributes:
+            yield from arm_rows(arm, attribute, values, arm.covered & voted, settings)
+
+
+def read(sample: Sample, taggers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return (faces, 4) what the taggers' readings say of the audited faces, and which of these have any.
+
+    Raises
+    ------
+    UserError
+        A column is missing, or no predicted face has readings.
+    """
     if absent := [c for c in COLUMNS if c not in taggers.columns]:
         raise UserError(f"column {absent[0]!r} is missing", where="taggers", expected=", ".join(COLUMNS))
     known = taggers[list(COLUMNS)].astype(float).reindex(sample.faces)
@@ -174,10 +188,7 @@ def human_reference(sample: Sample, taggers: pd.DataFrame | None, settings: Sett
             where="taggers",
             expected="their image_id",
         )
-    values = known.to_numpy()
-    for arm in sample.arms.values():
-        for attribute in sample.attributes:
-            yield from arm_rows(arm, attribute, values, arm.covered & voted, settings)
+    return known.to_numpy(), voted
 
 
 def arm_rows(

@@ -448,7 +448,7 @@ def ratio_interval(estimate: float, replicates: np.ndarray, confidence: float) -
 def numbers(found: Published | Corrected, bounded: bool, settings: Settings) -> Row:
     """Return a number with its interval and what a group-blind model would get: p = (1 + as biased) ÷ (1 + draws).
 
-    A draw in which a metric has no value counts as at least as biased.
+    A draw in which a metric has no value counts as at least as biased. Without any spread there is no interval.
     """
     if isinstance(found, Published):
         estimate, known = found.estimate, found.null[~np.isnan(found.null)]
@@ -461,7 +461,11 @@ def numbers(found: Published | Corrected, bounded: bool, settings: Settings) -> 
         estimate = float(np.sqrt(max(square, 0.0)))
         low, high = interval(found.moves, settings.confidence)
         less, size, method = known < square - 1e-12, np.sqrt(np.maximum(known, 0.0)), "inverted bootstrap test"
-    row = {"estimate": estimate, "ci_low": low, "ci_high": high, "method": method}
+    row: Row = {"estimate": estimate, "method": method}
+    if high - low > 1e-12:
+        row |= {"ci_low": low, "ci_high": high}
+    else:  # groups all right, or all wrong, vary in no resample, however few their faces
+        row["status"] = "interval not estimable: every resample is as what was found"
     row["p_value"] = float((1 + len(found.null) - less.sum()) / (1 + len(found.null)))
     if len(size):
         row |= {"expected": float(size.mean()), "excess": estimate - float(size.mean())}

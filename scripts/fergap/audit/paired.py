@@ -6,7 +6,7 @@ from typing import NamedTuple
 from scipy.optimize import brentq
 from scipy.stats import binom, binomtest, norm, t
 
-from fergap.audit.proportions import bonett_price, mover
+from fergap.audit.proportions import bonett_price, mover, wilson
 
 
 class Pairs(NamedTuple):
@@ -91,22 +91,22 @@ def welch(group: Pairs, reference: Pairs, confidence: float) -> Difference:
 
 
 def mean_gap(group: Pairs, reference: Pairs, confidence: float) -> tuple[float, float, float]:
-    """Return the mean of the gaps before and after, group − reference, and its interval by Welch's t.
+    """Return the mean of the gaps before and after, group − reference, and its interval.
 
-    Each face counts ½ for either arm in which it is right. Without any spread the ends are NaN.
+    Each face counts ½ for either arm in which it is right. Newcombe's hybrid of each group's Wilson interval, as for a
+    gap, so that a group nearly all right does not count as proof that it is: Welch's t held 83 % where 60 faces at 0.97
+    are compared with 2,000 at 0.99. Two answers to a face say more than one: a group's interval is that of as many
+    faces as would vary as much, n m(1 − m)/s², with half a face added to each of the four counts.
     """
-    means, parts = [], []
+    means, limits = [], []
     for pairs in (group, reference):
-        half = (pairs.n10 + pairs.n01) / 2
-        mean = (pairs.n11 + half) / pairs.n
+        right, half = pairs.n11 + 0.5, (pairs.n10 + pairs.n01 + 1) / 2
+        m, mean = (right + half) / (pairs.n + 2), (pairs.n11 + (pairs.n10 + pairs.n01) / 2) / pairs.n
+        worth = pairs.n * m * (1 - m) / ((right + half / 2) / (pairs.n + 2) - m**2)
+        low, high = wilson(mean * worth, worth, confidence)
         means.append(mean)
-        parts.append(((pairs.n11 + half / 2) / pairs.n - mean**2) / (pairs.n - 1))
-    estimate, variance = means[0] - means[1], sum(parts)
-    if variance <= 0:
-        return estimate, math.nan, math.nan
-    df = variance**2 / sum(v**2 / (pairs.n - 1) for v, pairs in zip(parts, (group, reference), strict=True))
-    reach = math.sqrt(variance) * float(t.isf((1 - confidence) / 2, df))
-    return estimate, estimate - reach, estimate + reach
+        limits.append((min(low, mean), max(high, mean)))
+    return means[0] - means[1], *mover(means[0], limits[0], means[1], limits[1])
 
 
 def mover_change(group: Pairs, reference: Pairs, confidence: float) -> Difference:

@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 Interval = tuple[float, float]
 
 
-def wilson(count: int, n: int, confidence: float) -> Interval:
+def wilson(count: float, n: float, confidence: float) -> Interval:
     """Return Wilson's (1927) score interval of ``count`` out of ``n`` (n ≥ 1)."""
     low, high = proportion_confint(count, n, alpha=1 - confidence, method="wilson")
     # the closed form misses 0 and 1 by rounding errors where the estimate lies there

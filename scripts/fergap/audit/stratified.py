@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2_contingency, fisher_exact, norm
+from scipy.stats import chi2, chi2_contingency, fisher_exact, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 
@@ -61,7 +61,8 @@ def cochran_mantel_haenszel(strata: Strata) -> Test:
         return Test(math.nan, 1.0, math.nan)
     tables = [two_by_two(*counts) for counts in zip(*(a[varied] for a in s), strict=True)]
     result = StratifiedTable(tables).test_null_odds(correction=False)
-    return Test(float(result.statistic), 1.0, float(result.pvalue))
+    # statsmodels' p is 1 − the distribution function, which is 0 where p is small
+    return Test(float(result.statistic), 1.0, float(chi2.sf(result.statistic, 1)))
 
 
 def hypergeometric(values: np.ndarray, n1: int, n0: int, right: int) -> np.ndarray:

@@ -6,12 +6,13 @@ from fergap.audit.by_annotator import ANSWERED, COMMON
 from fergap.paper.cells import any_few, estimate, heading, pair, reason, sizes
 from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import listing, name, pipe, prose
-from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, with_interval
+from fergap.paper.numbers import MISSING, count, interval, missing, percent, with_interval
 from fergap.paper.reading import some
 from fergap.paper.results import Results
 
 CALLED = {"gap": "a gap"}
 STUDY = "the study"
+FEWER = 0.5  # of the most faces that anyone labelled, below which an annotator labelled a sample
 
 
 def shown(results: Results) -> pd.DataFrame:
@@ -22,34 +23,50 @@ def shown(results: Results) -> pd.DataFrame:
     return table[judged.transform("any") | table["annotator"].isna()]
 
 
-def who(row: object) -> str:
-    """Return whose labels a row rests on, and of which faces."""
-    by = STUDY if missing(row.annotator) else name(row.annotator)
-    return by if row.among == ANSWERED else f"{by}, common faces"
+def gap_of(row: object | None) -> str:
+    """Return a gap with its interval, in bold where its verdict is not the study's, or why there is none."""
+    if row is None:
+        return MISSING
+    text = reason(row.status) if row.status != "ok" and not any_few(row) else estimate(row)
+    return f"**{text}**" if row.verdict_differs == 1 else text
 
 
 def by_annotator(results: Results) -> str:
-    """Return each gap, its verdict and the group's share by annotator; in bold the verdicts that differ."""
-    cells = []
-    for row in shown(results).itertuples():
-        verdict = f"**{row.verdict}**" if row.verdict_differs == 1 else row.verdict
-        share = MISSING
-        if not any_few(row) and not missing(row.share):
-            share = f"{percent(row.share)} {interval(row.share_low, row.share_high)}"
-        gap = reason(row.status) if row.status != "ok" and not any_few(row) else estimate(row)
-        cells.append([pair(row), name(row.arm), who(row), sizes(row), share, gap, p_value(row.p_adjusted), verdict])
+    """Return each gap by annotator with its verdict, and beside it the gap among the faces that all labelled.
+
+    In bold is what differs from the study's verdict on the same faces. An annotator who gave all the labels that the
+    study counts shares its row.
+    """
+    rows, cells, last = shown(results), [], None
+    keys = ["arm", "attribute", "group", "reference"]
+    with_common = (rows["among"] == COMMON).any()
+    for of, own in rows.groupby(keys, sort=False):
+        common = {row.annotator: row for row in own[own["among"] == COMMON].itertuples() if not missing(row.annotator)}
+        answered = list(own[own["among"] == ANSWERED].itertuples())
+        study = next((row for row in answered if missing(row.annotator)), None)
+        same = {row.annotator for row in answered if row is not study and study is not None and alike(row, study)}
+        for row in answered:
+            if row.annotator in same:
+                continue
+            by = name(row.annotator) if row is not study else listing([STUDY, *map(name, sorted(same))])
+            verdict = f"**{row.verdict}**" if row.verdict_differs == 1 else row.verdict
+            beside = common.get(next(iter(sorted(same)), None) if row is study else row.annotator)
+            line = [sizes(row), gap_of(row), verdict, *([gap_of(beside)] if with_common else [])]
+            cells.append([pair(row) if of != last else "", name(row.arm) if of != last else "", by, *line])
+            last = of
     head = heading(results)
-    columns = [
-        "gap",
-        "arm",
-        "labels by",
-        "faces",
-        f"group’s share [{head}]",
-        f"points [{head}]",
-        "p adjusted",
-        "verdict",
-    ]
-    return pipe(columns, cells, "lllrrrrl")
+    columns = ["gap", "arm", "labels by", "faces", f"points [{head}]", "verdict"]
+    return pipe(columns + ["common faces"] * bool(with_common), cells, "lllrrl" + "r" * bool(with_common))
+
+
+def alike(row: object, other: object) -> bool:
+    """Return whether two rows rest on the same labels, as far as groups' sizes and the gap tell."""
+    return (row.n_group, row.n_reference, row.estimate) == (other.n_group, other.n_reference, other.estimate)
+
+
+def share_of(row: object) -> str:
+    """Return the share of the faces that an annotator puts into a group, with its interval in percent."""
+    return f"{percent(row.share)} {prose(interval(row.share_low, row.share_high))}"
 
 
 def shares(results: Results) -> str:
@@ -59,14 +76,22 @@ def shares(results: Results) -> str:
     for (_, group), rows in table.groupby(["attribute", "group"], sort=False):
         own = rows[rows["arm"] == rows["arm"].iloc[0]]
         said = [
-            f"{results.cite(percent(row.share), 'by_annotator', row, 'share')} of "
+            f"{results.cite(share_of(row), 'by_annotator', row, 'share, share_low, share_high')} of "
             f"{results.cite(count(row.faces), 'by_annotator', row, 'faces')} faces by {prose(row.annotator)}"
             for row in own.itertuples()
             if not any_few(row) and not missing(row.share)
         ]
         if len(said) > 1:
             parts.append(f"{group_name(group)} {listing(said)}")
-    return f"Labelled are {'; '.join(parts)}." if parts else ""
+    sizes, sources = table.groupby("annotator")["faces"].max(), results.study.get("people", {}).get("sources") or []
+    by_people = any(isinstance(source, dict) and "table" in source for source in sources)
+    sample = (
+        " Who labelled fewer faces labelled a sample: where it was drawn evenly by class and guess, as for the "
+        "annotation page, rare groups have a larger share of it than of all faces, which is no disagreement."
+        if len(sizes) and by_people and sizes.min() < FEWER * sizes.max()
+        else ""
+    )
+    return f"Labelled are {'; '.join(parts)}.{sample}" if parts else ""
 
 
 def verdicts(results: Results) -> str:

@@ -19,7 +19,11 @@ from fergap.study import all_drawn
 
 MOST_LINES = 12  # of the forest plot on the summary card
 TALLEST = 0.42  # share of the card's height that the figure of all arms may take
-MARK = re.compile(r'\[((?:\\.|[^\[\]\\])*)\]\{title="[^"]*"\}')
+TEXT, SMALLEST = 9.0, 7.5  # points
+LETTERS, LINE, APART = 104, 0.0145, 0.006  # of a line of TEXT points: letters, height, and what a paragraph adds
+HEAD, BETWEEN, FOOT = 0.025, 0.012, 0.05  # height of a heading, of the space between lists, of the foot
+LETTER = r"\\.|[^\[\]\\]"
+MARK = re.compile(rf'\[((?:{LETTER}|\[(?:{LETTER})*\])*)\]\{{title="[^"]*"\}}')
 
 
 def plain(text: str) -> str:
@@ -72,6 +76,45 @@ def draw_gaps(figure: Figure, results: Results, top: float) -> tuple[float, str]
     return top - height, f"{count(left)} more are in the paper." if left > 0 else ""
 
 
+def lines_of(texts: list[str], size: float) -> list[list[str]]:
+    """Return each text as lines that fit between the card's margins at a size in points."""
+    return [textwrap.wrap(text, int(LETTERS * TEXT / size)) for text in texts]
+
+
+def height_of(texts: list[str], size: float) -> float:
+    """Return the height of texts below one another at a size in points, as a share of the card's."""
+    return size / TEXT * sum(LINE * len(lines) + APART for lines in lines_of(texts, size))
+
+
+def fitted(found: list[str], limits: list[str], room: float) -> tuple[list[str], float]:
+    """Return the findings that leave room for all limits, and the size in points at which both fit.
+
+    Letters grow smaller before a finding is cut, and a last line says how many were.
+    """
+    for size in (TEXT, 8.5, 8.0, SMALLEST):
+        if height_of([*found, *limits], size) <= room:
+            return found, size
+    for kept in range(len(found) - 1, 0, -1):
+        shown = [*found[:kept], f"{count(len(found) - kept)} more verdicts are in the paper."]
+        if height_of([*shown, *limits], SMALLEST) <= room:
+            return shown, SMALLEST
+    return [f"The {count(len(found))} verdicts are in the paper."] if len(found) > 1 else found, SMALLEST
+
+
+def write_lists(figure: Figure, top: float, found: list[str], limits: list[str]) -> None:
+    """Write findings and limits below ``top``, each below its heading."""
+    shown, size = fitted(found, limits, top - FOOT - 2 * HEAD - BETWEEN)
+    y = top
+    for head, texts in (("What was found", shown), ("What to keep in mind", limits)):
+        figure.text(0.08, y, head, fontsize=11, fontweight="bold", va="top")
+        y -= HEAD
+        for lines in lines_of(texts, size):
+            figure.text(0.08, y, "•", fontsize=size, va="top")
+            figure.text(0.095, y, "\n".join(lines), fontsize=size, va="top", linespacing=1.4, color=INK)
+            y -= size / TEXT * (LINE * len(lines) + APART)
+        y -= BETWEEN
+
+
 def summary_card(results: Results) -> Figure:
     """Draw the study on one page: what was asked, the gaps, the verdicts and their limits."""
     study = results.study
@@ -87,7 +130,7 @@ def summary_card(results: Results) -> Figure:
         f"before the run, intervals at {level(study['audit']['confidence'])}."
     )
     if row is not None and pd.notna(row.estimate):
-        asked += f" {first}: {percent(row.estimate)} right out of fold."
+        asked += f" {first}: {percent(row.estimate)} right {methods.seen_as(study, [first])}."
     limits = [plain(text) for text in methods.limitations(study, "", [], results.detail())][:3]
     with sheet():
         figure = Figure(figsize=(21.0 * CM, 29.7 * CM))
@@ -95,18 +138,7 @@ def summary_card(results: Results) -> Figure:
         figure.text(0.08, 0.92, textwrap.fill(asked, 100), fontsize=9, va="top", color=FAINT, linespacing=1.5)
         bottom, note = draw_gaps(figure, results, 0.845)
         figure.text(0.08, bottom - 0.05, note, fontsize=7.5, color=FAINT)
-        y = bottom - 0.075
-        for head, texts in (("What was found", sentences(results)), ("What to keep in mind", limits)):
-            figure.text(0.08, y, head, fontsize=11, fontweight="bold", va="top")
-            y -= 0.025
-            for text in texts:
-                wrapped = textwrap.wrap(text, 104)
-                if y - 0.0145 * len(wrapped) < 0.05:
-                    break
-                figure.text(0.08, y, "•", fontsize=9, va="top")
-                figure.text(0.095, y, "\n".join(wrapped), fontsize=9, va="top", linespacing=1.4, color=INK)
-                y -= 0.0145 * len(wrapped) + 0.006
-            y -= 0.012
+        write_lists(figure, bottom - 0.075, sentences(results), limits)
         figure.text(0.08, 0.03, f"Study {study['study']}, seed {study['seed']}.", fontsize=7.5, color=FAINT)
     return figure
 
@@ -165,9 +197,9 @@ def model_card(results: Results) -> str:
             "a person's feelings, health or fitness for anything.",
             "Factors": f"Groups: {', '.join(g for a in results.plain for g in results.groups[a])}. "
             + plain(methods.people(study)),
-            "Metrics": "Accuracy and macro averages out of fold; gaps (group minus reference) with Newcombe's "
-            "interval, a class-stratified exact test adjusted by Holm, and an equivalence test against the margin of "
-            f"{points(study['audit']['margin'], signed=False)} points.",
+            "Metrics": f"Accuracy and macro averages {methods.seen_as(study)}; gaps (group minus reference) with "
+            "Newcombe's interval, a class-stratified exact test adjusted by Holm, and an equivalence test against the "
+            f"margin of {points(study['audit']['margin'], signed=False)} points.",
             "Evaluation data": plain(methods.source(study)) + "\n\n" + plain(TABLES["accuracy"](results)),
             "Training data": "The training part of each fold; see the data sheet." if trained else "Not known here.",
             "Quantitative analyses": bullets(sentences(results)) + "\n\n" + plain(TABLES["groups"](results.detail())),

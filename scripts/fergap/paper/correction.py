@@ -1,18 +1,22 @@
 """Gaps corrected for wrong labels in the paper: by the labels alone, by people alone, and by both together."""
 
+from pathlib import Path
+
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fergap.audit.correction import BY_ANSWER, MODEL_ALONE
+from fergap.audit.correction import BY_ANSWER, MODEL_ALONE, MODELS, MOST_TIMES, of_people
 from fergap.paper.cells import find, heading, key_of, pair, reason, told
 from fergap.paper.drawing import aside, group_looks, label, rows_axis, rows_height, shade_margin
+from fergap.paper.markdown import bullets, listing, name, pipe, prose
 from fergap.paper.markdown import group as group_name
-from fergap.paper.markdown import name, pipe, prose
 from fergap.paper.numbers import MINUS, MISSING, count, fixed, interval, missing, percent, points, with_interval
-from fergap.paper.reading import of_arms
+from fergap.paper.reading import of_arms, some
 from fergap.paper.results import Results
 from fergap.paper.style import FAINT, INK, Look, new_figure, sheet
+from fergap.study import standing_for_models
 
+MOST_NAMED = 4  # raters of the gold sample
 MOST_ROWS = 36  # of the figure; with more, it shows the labels alone and the estimate to be read
 
 
@@ -68,16 +72,42 @@ def misclassification(results: Results) -> str:
     return pipe(columns, cells, "lllrrrr")
 
 
+def gold_raters(results: Results, labels: str) -> str:
+    """Return who stands for people in the gold sample, by name where they are few: people, simulated raters, or both.
+
+    Simulated raters who stand for models, and ``labels``, who labelled the faces, are none of them.
+    """
+    sources = results.study.get("people", {}).get("sources") or []
+    drawn = [source["simulated"]["name"] for source in sources if isinstance(source, dict) and "simulated" in source]
+    simulated = [rater for rater in drawn if rater not in (*standing_for_models(sources), labels)]
+    parts = []
+    if any(isinstance(source, dict) and "table" in source for source in sources):
+        table = results.table("agreement")
+        named = pd.concat([table["first"], table["second"]]).dropna()
+        models = [
+            *MODELS,
+            *drawn,
+            *(Path(s["deepface"]).stem for s in sources if isinstance(s, dict) and "deepface" in s),
+        ]
+        parts.append(called("people", list(dict.fromkeys(named[of_people(named, models, labels)]))))
+    if simulated:
+        parts.append(called("simulated raters who stand for people", simulated))
+    return listing(parts or ["people"])
+
+
+def called(what: str, names: list[str]) -> str:
+    """Return what raters are, with their names in brackets where they are few."""
+    return f"{what} ({listing([prose(n) for n in names])})" if 0 < len(names) <= MOST_NAMED else what
+
+
 def who(results: Results) -> str:
     """Say who labelled all faces and how large the gold sample is."""
     rows = gaps(results)
     row = next(rows.itertuples())
     gold = results.cite(count(row.gold), "correction", row, "gold")
     n = results.cite(count(row.n), "correction", row, "n")
-    sources = results.study.get("people", {}).get("sources") or []
-    simulated = any(isinstance(source, dict) and "simulated" in source for source in sources)
-    people = "simulated raters, who stand for people," if simulated else "people"
-    return f"{prose(row.labels)} labelled {n} faces, of which {people} answered about {gold}"
+    people = gold_raters(results, row.labels)
+    return f"Labels by {prose(row.labels)} are there for {n} faces, of which {people} answered about {gold}"
 
 
 def turning(results: Results, row: object) -> str:
@@ -86,7 +116,9 @@ def turning(results: Results, row: object) -> str:
     factor, ratio = (quantity(results, row, metric) for metric in ("tipping_factor", "tipping_ratio"))
     if factor is not None:
         times = results.cite(fixed(factor.estimate, 1), "correction", factor, "estimate")
-        parts.append(f"the reading of the labels alone would turn at {times} times the errors found")
+        parts.append(
+            f"the reading of the labels alone would change if labels erred {times} times as often as in the gold sample"
+        )
     if ratio is not None:
         times = results.cite(fixed(ratio.estimate, 2), "correction", ratio, "estimate")
         seen = quantity(results, row, "error_ratio")
@@ -95,10 +127,17 @@ def turning(results: Results, row: object) -> str:
             ends = f"{fixed(seen.estimate, 2)} [{fixed(seen.ci_low, 2)},\N{NO-BREAK SPACE}{fixed(seen.ci_high, 2)}]"
             found = f", where the gold sample shows {results.cite(prose(ends), 'correction', seen, 'estimate')}"
         parts.append(
-            "the one corrected for errors alike would turn if labels erred "
+            "the one corrected for errors alike would change if labels erred "
             f"{times} times as often on faces read wrong as on those read right{found}"
         )
-    return "; ".join(parts) if parts else "no such errors would turn the reading"
+    if parts:
+        return "; ".join(parts)
+    table = results.table("correction")
+    searched = table["metric"].isin(["tipping_factor", "tipping_ratio"]) & (table["status"] == "not reached")
+    rows = [find(table[searched], **key_of(row), metric=metric) for metric in ("tipping_factor", "tipping_ratio")]
+    if any(found is None for found in rows):
+        return "what errors would turn the reading cannot be told"
+    return f"up to {MOST_TIMES:.0f} times as many errors, or as uneven ones, would not turn the reading"
 
 
 def one_gap(results: Results, row: object) -> str:
@@ -115,9 +154,26 @@ def one_gap(results: Results, row: object) -> str:
         share = results.cite(percent(shrunk.estimate, 0), "correction", shrunk, "estimate")
         by = f" (errors alike leave {share} of a gap)"
     return (
-        f"{pair(row)} under {prose(row.arm)} is {before} points by the labels alone and {after} corrected {how}{by}; "
-        f"{turning(results, row)}."
+        f"The gap {pair(row)} under {prose(row.arm)} is {before} points by the labels alone and {after} corrected "
+        f"{how}{by}; {turning(results, row)}."
     )
+
+
+def read_otherwise(results: Results) -> str:
+    """Say for which gaps the estimate to be read has another reading than the study's verdict; empty without any."""
+    rows, verdicts, said = gaps(results), results.verdicts(), []
+    for row in rows[rows["primary"] == 1].itertuples():
+        study = find(verdicts[verdicts["contrast"].isna()], **key_of(row))
+        if study is None or missing(row.verdict) or row.verdict == study.verdict:
+            continue
+        size = results.cite(prose(points_of(row)), "correction", row, "estimate, ci_low, ci_high")
+        reading = results.cite("a gap" if row.verdict == "gap" else prose(row.verdict), "correction", row, "verdict")
+        said.append(
+            f"{pair(row)} under {prose(row.arm)} is {reading} ({size} points) instead of {prose(study.verdict)}"
+        )
+    if not said:
+        return ""
+    return f"Corrected by people's answers for wrong labels, the gap {some(said)} (@tbl-correction)."
 
 
 def depends(results: Results) -> str:
@@ -161,7 +217,7 @@ def corrected(results: Results) -> str:
         "What people say is taken for true here: their own errors, which @tbl-agreement shows, are not corrected. Gold "
         "faces must be a random part of those of their class and label, also after faces that nobody could answer left."
     )
-    return "\n\n".join(part for part in (how, " ".join(s for s in said if s), depends(results), limits) if part)
+    return "\n\n".join(part for part in (how, bullets([s for s in said if s]), depends(results), limits) if part)
 
 
 def figure(results: Results) -> Figure:

@@ -48,6 +48,19 @@ def dataset_bias(results: Results) -> str:
     return pipe(columns, cells, "lrrrrrr")
 
 
+def published_measures(results: Results) -> str:
+    """Return the published measures of how far the classes depend on each attribute, with what chance would give."""
+    table = results.table("dataset_bias")
+    table = table[(table["form"] == "published") & (table["with"] == "label") & (table["status"] == "ok")]
+    metrics = list(dict.fromkeys(table["metric"]))
+    cells = []
+    for attribute, own in table.groupby("attribute", sort=False):
+        rows = {row.metric: row for row in own.itertuples()}
+        shown = (f"{fixed(100 * rows[m].estimate, 1)} ({fixed(100 * rows[m].expected, 1)})" for m in metrics)
+        cells.append([name(attribute), *shown])
+    return pipe(["classes by", *metrics], cells, "l" + "r" * len(metrics))
+
+
 def together(results: Results) -> str:
     """Say which attributes depend on one another, of those that the study has."""
     shown, other = [], []
@@ -62,7 +75,8 @@ def together(results: Results) -> str:
         (shown if row.p_adjusted < results.alpha else other).append(f"{both} (Cramér’s V {size}, {around}; {p})")
     said = []
     if shown:
-        said.append(f"On one another depend {'; '.join(shown)}.")
+        all_of = "; ".join(shown)
+        said.append(f"{all_of[:1].upper()}{all_of[1:]} depend on one another.")
     if other:
         said.append(f"That they depend on one another is not shown for {'; '.join(other)}.")
     return " ".join(said)

@@ -11,8 +11,10 @@ from fergap.paper.figures_arms import changed, panels_of, rows_of
 from fergap.paper.figures_data import class_shares
 from fergap.paper.figures_model_bias import shown_blocks
 from fergap.paper.figures_shares import blocks, told_z
+from fergap.paper.human import description as gaps_by_ambiguity
 from fergap.paper.model_bias import scores
 from fergap.paper.numbers import MINUS, count, fixed, percent, points, with_interval
+from fergap.paper.raters import description as agreement_of_raters
 from fergap.paper.results import WHOLE, Results
 from fergap.paper.tables_sensitivity import choice_name, choices
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, of_pair
@@ -288,4 +290,4 @@ DESCRIPTIONS = {
         *(shares_by_one, shares_by_two, shares_by_three),
         *(montage, gap_changes, arms, tradeoff, model_bias, label_noise, sensitivity, calibration, recognition, unseen),
     )
-} | {"correction": corrected_gaps}
+} | {"correction": corrected_gaps, "ambiguity": gaps_by_ambiguity, "agreement": agreement_of_raters}

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 from functools import cached_property
 
 import pandas as pd
@@ -15,6 +16,7 @@ from fergap.paper import (
     human,
     methods,
     model_bias,
+    planted_found,
     raters,
     reading_arms,
     reading_networks,
@@ -35,6 +37,11 @@ from fergap.paper.tables_sensitivity import MATTERS, clustered_gaps
 from fergap.paper.tables_tradeoff import FEWEST_ARMS, compared_arms
 
 STUDY_OF_FER2013 = ("fer2013", "ferplus")
+
+
+def in_brief(text: str) -> str:
+    """Return a verdict's sentence without the one that says what the sample could have shown."""
+    return re.split(r" (?=The smallest \D+ this sample could have shown|No \D+ could have been shown)", text)[0]
 
 
 class OneLine(dict):
@@ -80,6 +87,11 @@ class Document:
     def has(self, table: str) -> bool:
         """Whether the study has rows in a table."""
         return self.results.has(table)
+
+    @property
+    def seen_as(self) -> str:
+        """Whether its arms are told out of fold, or as they were given."""
+        return methods.seen_as(self.study)
 
     # what a cell prints
 
@@ -154,7 +166,7 @@ class Document:
     def list_values(self) -> None:
         """Print every value that the paper has shown so far with its source.
 
-        Writes the list to ``values.csv`` and every table of the paper, as printed, to ``tables/*.csv``.
+        The list goes to ``values.csv``, and every table of the paper, as printed, to ``tables/*.csv``.
         """
         for label, text in self.printed.items():
             with whole(f"tables/{label}.csv") as draft, draft.open("w", encoding="utf-8", newline="") as file:
@@ -168,17 +180,19 @@ class Document:
 
     # sentences
 
-    def sentences(self, arms: list[str] | None = None, contrasts: bool = False) -> list[str]:
+    def sentences(self, arms: list[str] | None = None, contrasts: bool = False, brief: bool = False) -> list[str]:
         """Return the verdicts' sentences word for word: of gaps (of these arms), or of contrasts.
 
-        Those on combinations of attributes are left to the tables.
+        Those on combinations of attributes are left to the tables. ``brief`` leaves out what each verdict ends with,
+        the smallest gap that the sample could have shown.
         """
         rows = self.results.verdicts()
         rows = rows[rows["attribute"].isin(self.results.plain)]
         rows = rows[rows["contrast"].notna()] if contrasts else rows[rows["contrast"].isna()]
         if arms is not None:
             rows = rows[rows["arm"].isin(arms)]
-        return [self.results.cite(sentence(told(r.sentence)), "verdicts", r, "sentence") for r in rows.itertuples()]
+        said = [(row, in_brief(row.sentence) if brief else row.sentence) for row in rows.itertuples()]
+        return [self.results.cite(sentence(told(text)), "verdicts", row, "sentence") for row, text in said]
 
     def abstract(self) -> str:
         """Return the abstract: what was audited, the gaps, what the retrain changed, what remains undecided.
@@ -186,7 +200,8 @@ class Document:
         Of many arms it tells the gaps before, and in one sentence for each gap its change in every contrast.
         """
         if not self.study["arms"]:
-            return "\n\n".join([methods.question(self.study, self.values), dataset.found(self.results)])
+            said = [methods.question(self.study, self.values), dataset.found(self.results)]
+            return "\n\n".join(filter(None, [*said, planted_found.held(self.whole)]))
         results, whole, first = self.results, self.whole, self.results.arms[0]
         if results.contrasts:
             first = results.contrasts[0][0]
@@ -196,16 +211,17 @@ class Document:
             accuracy = results.cite(percent(row.estimate), "group_metrics", row, "estimate")
             around = results.cite(prose(interval(row.ci_low, row.ci_high)), "group_metrics", row, "ci_low, ci_high")
             parts.append(
-                f"Out of fold, {prose(first)} recognised {accuracy} of {count(row.n)} faces "
-                f"({self.values['confidence']} CI {around})."
+                f"{methods.seen_as(self.study, [first]).capitalize()}, {prose(first)} recognised {accuracy} of "
+                f"{count(row.n)} faces ({self.values['confidence']} CI {around})."
             )
         verdicts = whole.verdicts()
         told = verdicts["attribute"].isin(whole.plain) & (verdicts["contrast"].notna() | (verdicts["arm"] == first))
         if not self.abridged():
-            said = self.sentences([first] if results.contrasts else None) + self.sentences(contrasts=True)
+            said = self.sentences([first] if results.contrasts else None, brief=True)
+            said += self.sentences(contrasts=True, brief=True)
             told |= verdicts["attribute"].isin(whole.plain) & (not results.contrasts)
         elif whole.contrasts:
-            said = self.sentences([first]) + reading_arms.changes_of_arms(whole)
+            said = self.sentences([first], brief=True) + reading_arms.changes_of_arms(whole)
         else:
             said = reading_arms.verdicts_of_arms(whole)
             told |= verdicts["attribute"].isin(whole.plain)
@@ -213,7 +229,10 @@ class Document:
         rest = f"@sec-results holds {methods.small(more)} more verdicts." if more else ""
         placebo = reading_networks.placebo_summary(whole)
         choice = reading_sensitivity.choices_summary(results)
-        rest = " ".join(filter(None, [placebo, choice, rest]))
+        rest = " ".join(
+            filter(None, [correction.read_otherwise(results), placebo, choice, planted_found.held(whole), rest])
+        )
+        parts.append(methods.words_of_verdicts(study=self.study))
         return f"{' '.join(parts)}\n\n{bullets(said)}\n\n{rest} All intervals are conditional on the fitted models."
 
     def undecided(self) -> str:
@@ -260,6 +279,12 @@ class Document:
     def looks(self) -> bool:
         """Whether any check of the audit's input asks for a look."""
         return bool((self.results.table("checks")["verdict"] != "ok").any())
+
+    def look_kinds(self) -> str:
+        """Return which checks of the audit's input ask for a look, and how often each."""
+        rows = self.results.table("checks")
+        kinds = rows.loc[rows["verdict"] != "ok", "check"].value_counts(sort=False)
+        return listing([prose(kind) + (f" ({count(n)} times)" if n > 1 else "") for kind, n in kinds.items()])
 
     def arms_with_folds(self) -> list[tuple[int, str]]:
         """Return (position, arm) of the arms whose predictions come from more than one fold."""
@@ -308,6 +333,10 @@ class Document:
     def validated(self) -> bool:
         """Whether a validation sample corrected any gap."""
         return bool((self.results.table("label_noise")["scenario"] == INDEPENDENT).any())
+
+    def has_planted(self) -> bool:
+        """Whether several drawn sources have truths against which what was found can be held."""
+        return len(planted_found.questions(self.whole)) > 0
 
     def data_depends(self) -> str:
         """Whether and how far classes and attributes depend on one another."""

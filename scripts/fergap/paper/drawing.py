@@ -39,7 +39,7 @@ def rows_axis(axes: Axes, labels: Sequence[str], heights: Sequence[float] | None
 
 def rows_height(rows: int, blocks: int) -> float:
     """Return the height in cm of a figure with one line of text per row, in blocks, that fits on a page."""
-    return min(22.0, 1.9 + 0.62 * rows + 0.3 * blocks)
+    return min(22.0, 1.9 + 0.5 * rows + 0.25 * blocks)
 
 
 def beside(axes: Axes, text: str, y: float, coordinates: str, above: float, **look: object) -> None:

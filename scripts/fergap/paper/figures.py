@@ -16,6 +16,8 @@ from fergap.paper import (
     figures_shares,
     figures_sources,
     figures_tradeoff,
+    human,
+    raters,
 )
 from fergap.paper.results import Results
 
@@ -41,6 +43,8 @@ FIGURES = {
     "recognition": (figures_sources.recognition, "source_recognition"),
     "unseen": (figures_sources.unseen, "unseen_sources"),
     "correction": (correction.figure, "correction"),
+    "ambiguity": (human.figure, "by_ambiguity"),
+    "agreement": (raters.figure, "agreement"),
     "calibration": (figures_sensitivity.calibration, "calibration"),
 }
 
@@ -55,6 +59,8 @@ def draw(results: Results) -> dict[str, Figure]:
     hidden = {"montage"} if results.pixels is None else set()
     hidden |= {name for name, depth in figures_shares.DEPTHS.items() if depth > len(results.plain)}
     hidden |= {"arms"} if told is results else set()
+    hidden |= set() if raters.coefficients(told) else {"agreement"}
+    hidden |= set() if len(human.bands(told)) else {"ambiguity"}
     return {
         name: make(results if name in COMPARING else told)
         for name, (make, table) in FIGURES.items()

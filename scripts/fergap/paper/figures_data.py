@@ -14,6 +14,7 @@ from fergap.paper.numbers import count, percent
 from fergap.paper.results import Results
 from fergap.paper.style import FAINT, INK, new_figure, sheet
 
+MOST_COUNTED = 8  # classes of two matrices side by side whose cells have room for counts
 WIDTH_OF_MATRIX = {1: 14.0, 2: 16.0}
 FACES_SHOWN = 14  # of each class in the montage
 
@@ -51,8 +52,10 @@ def classes_by_group(results: Results) -> Figure:
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
         for axes in grid.flat[len(attributes) :]:
             axes.remove()
+        of_each = {attribute: class_shares(results, attribute) for attribute in attributes}
+        largest = np.nanmax([0.01, *(share for shares in of_each.values() for share in shares["share"])])
         for axes, attribute in zip(grid.flat, attributes, strict=False):
-            shares, groups = class_shares(results, attribute), results.groups[attribute]
+            shares, groups = of_each[attribute], results.groups[attribute]
             thick = 0.8 / len(groups)
             for i, group in enumerate(groups):
                 part = shares[shares["group"] == group]
@@ -75,7 +78,8 @@ def classes_by_group(results: Results) -> Figure:
                         fontsize=6.5,
                     )
             rows_axis(axes, classes if axes.get_subplotspec().is_first_col() else [""] * len(classes))
-            axes.set_xlim(0, 114 * np.nanmax([*shares["share"], 0.01]))
+            axes.set_xlim(0, 114 * largest)
+            axes.tick_params(labelbottom=True)
             axes.set_xlabel("percent of the group's faces")
             axes.set_title(attribute, pad=4 + 11 * len(groups))
             axes.legend(
@@ -97,8 +101,9 @@ def confusion_matrices(results: Results) -> Figure:
     with sheet():
         classes, table = results.classes, results.confusion()
         arms = [a for a in results.arms if (table["arm"] == a).any()]
-        columns = 1 if len(classes) > 5 and len(arms) <= 2 else min(2, len(arms))
-        lines, small = math.ceil(len(arms) / columns), len(classes) > 5 and columns == 2
+        columns = min(2, len(arms))
+        lines, small = math.ceil(len(arms) / columns), len(classes) > MOST_COUNTED and columns == 2
+        letters = 6.5 if len(classes) > 5 and columns == 2 else 7.5
         figure = new_figure(min(23, lines * (2.0 + len(classes) * 0.95)), WIDTH_OF_MATRIX[columns])
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
         for axes in grid.flat[len(arms) :]:
@@ -122,7 +127,7 @@ def confusion_matrices(results: Results) -> Figure:
                     va="center",
                     color=colour,
                     fontweight="bold" if i == j else "normal",
-                    fontsize=7.5,
+                    fontsize=letters,
                 )
                 if not small:
                     axes.annotate(
@@ -133,7 +138,7 @@ def confusion_matrices(results: Results) -> Figure:
                         ha="center",
                         va="center",
                         color=colour,
-                        fontsize=6.5,
+                        fontsize=letters - 1,
                     )
             turn = 40 if columns == 2 and max(map(len, classes)) * len(classes) > 30 else 0
             axes.set_xticks(

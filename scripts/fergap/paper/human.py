@@ -1,12 +1,19 @@
 """The taggers beside the model in the paper: whose gap is whose, and what is left at equal ambiguity."""
 
-import pandas as pd
+import math
 
-from fergap.paper.cells import any_few, estimate, find, heading, key_of, pair, whole_name
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from fergap.paper.cells import FEW, any_few, estimate, find, heading, is_few, key_of, pair, told, whole_name
+from fergap.paper.drawing import label, signed
 from fergap.paper.markdown import name, pipe, prose
-from fergap.paper.numbers import MISSING, interval, missing, percent, points
+from fergap.paper.numbers import MINUS, MISSING, count, interval, missing, percent, points, with_interval
 from fergap.paper.reading import of_arms
 from fergap.paper.results import Results
+from fergap.paper.style import BAND, COLOURS, FAINT, INK, MARKERS, new_figure, sheet
 
 LIMITS = (
     "Three things bound this. A face is in the study only if the votes made a label, the left-out one among them: "
@@ -110,4 +117,110 @@ def read_by_people(results: Results) -> str:
         ". @tbl-human has the model's gap on the same faces, the one among faces whose votes have the same entropy "
         "(Mantel–Haenszel, each value a stratum), and the model's beyond the taggers', face by face."
     )
+    if len(bands(results)):
+        how += " @fig-ambiguity has both gaps by how far the votes on a face differ."
     return "\n\n".join(part for part in (how, " ".join(s for s in found if s), LIMITS) if part)
+
+
+# ---- the gaps by how far votes differ ----
+
+
+def bands(results: Results) -> pd.DataFrame:
+    """Return the rows on the gaps by ambiguity of the arms shown in detail, on plain attributes."""
+    return of_arms(results, results.table("by_ambiguity"))
+
+
+def of_gap(results: Results, of: object) -> pd.DataFrame:
+    """Return the rows of :func:`bands` on one pair of groups, of every arm, in the order of their bands."""
+    rows = bands(results)
+    for column in ("attribute", "group", "reference"):
+        rows = rows[rows[column] == getattr(of, column)]
+    place = rows["bits_above"].where(rows["bits_to"] != 0, -1.0)
+    return rows.assign(place=place).sort_values("place", kind="stable")
+
+
+def band_name(row: object) -> str:
+    """Return a band of entropies for a reader."""
+    if missing(row.bits_to):
+        return f"> {row.bits_above:g}"
+    return "0" if not row.bits_to else f"≤ {row.bits_to:g}"
+
+
+def lines(rows: pd.DataFrame, headline: list[str]) -> list[tuple[str, str, str]]:
+    """Return what is drawn of one pair as (arm, metric, name): every arm, and the taggers on the first arm's faces."""
+    arms = [arm for arm in headline if (rows["arm"] == arm).any()]
+    return [*((arm, "model_accuracy", arm) for arm in arms), (arms[0], "tagger_accuracy", "taggers")]
+
+
+def figure(results: Results) -> Figure:
+    """Draw the gap of every pair by the entropy of the votes: of each arm, and of the taggers."""
+    with sheet():
+        rows = bands(results)
+        pairs = list(rows.drop_duplicates(["attribute", "group", "reference"]).itertuples())
+        columns = min(2 if len(pairs) <= 4 else 3, len(pairs))
+        lines_of_panels = math.ceil(len(pairs) / columns)
+        drawing = new_figure(min(22.0, 1.2 + 6.6 * lines_of_panels))
+        panels = drawing.subplots(lines_of_panels, columns, squeeze=False, sharey=True).ravel()
+        for axes, row in zip(panels, pairs, strict=False):
+            panel(axes, results, row)
+        for axes in panels[len(pairs) :]:
+            axes.set_axis_off()
+        for axes in panels[::columns]:
+            axes.set_ylabel("gap, percentage points")
+        handles, names = panels[0].get_legend_handles_labels()
+        drawing.legend(handles, names, loc="outside lower center", ncols=len(names))
+        return drawing
+
+
+def panel(axes: Axes, results: Results, of: object) -> None:
+    """Draw one pair of groups: bands from left to right, its lines beside one another."""
+    margin = 100 * results.margin
+    axes.axhspan(-margin, margin, color=BAND, linewidth=0)
+    axes.axhline(0, color=FAINT, linewidth=0.8)
+    rows = of_gap(results, of)
+    order = list(dict.fromkeys(rows["place"]))
+    drawn = lines(rows, results.headline)
+    for i, (arm, metric, called) in enumerate(drawn):
+        people = metric == "tagger_accuracy"
+        colour = INK if people else COLOURS[i % len(COLOURS)]
+        look = {"color": colour, "marker": "D" if people else MARKERS[i % len(MARKERS)], "markersize": 5}
+        look |= {"markerfacecolor": "white" if people else colour, "linewidth": 0}
+        axes.plot([], [], label=called, **look)
+        for row in rows[(rows["arm"] == arm) & (rows["metric"] == metric)].itertuples():
+            if any_few(row) or missing(row.estimate):
+                continue
+            x = order.index(row.place) + (i - (len(drawn) - 1) / 2) * 0.16
+            if not missing(row.ci_low):
+                axes.plot([x, x], [100 * row.ci_low, 100 * row.ci_high], "-", color=colour, linewidth=1.4)
+            axes.plot(x, 100 * row.estimate, **look)
+    shown = rows.drop_duplicates("place").itertuples()
+    names = [f"{band_name(row)}\n{size(row.n_group)}\n{size(row.n_reference)}" for row in shown]
+    axes.set_xticks(range(len(order)), names)
+    axes.set_xlim(-0.5, len(order) - 0.5)
+    axes.tick_params(axis="x", length=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(signed))
+    axes.grid(axis="y")
+    axes.set_xlabel("entropy of the votes, bits; faces of each")
+    axes.set_title(f"{label(of.group)} {MINUS} {label(of.reference)}")
+
+
+def size(number: float) -> str:
+    """Return a number of faces for a figure, one or two as fewer than three."""
+    return FEW if is_few(number) else count(number)
+
+
+def description(results: Results) -> str:
+    """Describe the figure: the gap in every band, of each arm and of the taggers."""
+    rows, parts = bands(results), []
+    for of in rows.drop_duplicates(["attribute", "group", "reference"]).itertuples():
+        own = of_gap(results, of)
+        for arm, metric, called in lines(own, results.headline):
+            found = own[(own["arm"] == arm) & (own["metric"] == metric)]
+            said = [
+                f"{band_name(row)} bits: "
+                + (told(row.status) if missing(row.estimate) else with_interval(row.estimate, row.ci_low, row.ci_high))
+                for row in found.itertuples()
+                if not any_few(row)
+            ]
+            parts.append(f"{of.group} {MINUS} {of.reference}, {called}: {', '.join(said)}")
+    return "Gaps by the entropy of the votes, in percentage points. " + "; ".join(parts) + "."

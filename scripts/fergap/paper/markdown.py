@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 BREAK = "\N{ZERO WIDTH SPACE}"
 LONG = 20
-LINE, BETWEEN = 110, 2  # letters of a table on one line of the page, and between two columns
+LINE, BETWEEN, WIDEST = 110, 2, 50  # letters of a table on one line of the page, between two columns, of one column
 SIGNS = re.compile(r"([\\`*_\[\]<>#|$@~^])")
 
 
@@ -51,6 +51,57 @@ def longest_word(cell: str) -> int:
     return max((width(word) for word in re.split(f"[ {BREAK}]", cell)), default=0)
 
 
+def lines_of(cell: str, wide: int) -> int:
+    """Return on how many lines a cell is printed in a column of ``wide`` letters."""
+    lines, filled = 1, 0
+    for space, word in re.findall(f"(^|[ {BREAK}])([^ {BREAK}]*)", cell):
+        own = width(word)
+        if filled and filled + (space == " ") + own > wide:
+            lines, filled = lines + 1, own
+        else:
+            filled += (space == " ") + own
+    return lines
+
+
+def column_widths(columns: Sequence[Sequence[str]]) -> list[int]:
+    """Return how many letters wide each column is to be, ``BETWEEN`` among them.
+
+    Every column has room for its longest word. What a line of the page has left goes, step by step, to the column in
+    which a letter more saves most lines of the table; then to the columns that need least until they break no cell,
+    and at last no heading.
+    """
+    least = [max(3, *map(longest_word, cells)) for cells in columns]
+    wanted = [
+        max(a, min(WIDEST, max(map(width, cells[1:]), default=0))) for a, cells in zip(least, columns, strict=True)
+    ]
+    widths, spare = list(least), LINE - BETWEEN * len(columns) - sum(least)
+    if sum(wanted) - sum(least) > spare:
+        heights = [
+            {w: [lines_of(cell, w) for cell in cells] for w in range(low, high + 1)}
+            for low, high, cells in zip(least, wanted, columns, strict=True)
+        ]
+
+        def cost(at: Sequence[int]) -> float:
+            found = [of[w] for of, w in zip(heights, at, strict=True)]
+            return sum(map(max, zip(*found, strict=True))) + 0.1 * sum(map(sum, found))
+
+        while spare > 0:
+            now, steps = cost(widths), []
+            for i, high in enumerate(wanted):
+                for wide in range(widths[i] + 1, min(high, widths[i] + spare) + 1):
+                    saved = now - cost([*widths[:i], wide, *widths[i + 1 :]])
+                    steps.append((saved / (wide - widths[i]), i, wide))
+            saved, i, wide = max(steps, default=(0.0, 0, 0))
+            if saved <= 0:
+                break
+            spare, widths[i] = spare - (wide - widths[i]), wide
+    for goal in (wanted, [max(a, width(cells[0])) for a, cells in zip(wanted, columns, strict=True)]):
+        for i in sorted(range(len(columns)), key=lambda i: goal[i] - widths[i]):
+            more = max(0, min(goal[i] - widths[i], spare))
+            widths[i], spare = widths[i] + more, spare - more
+    return [w + BETWEEN for w in widths]
+
+
 def pipe(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """Return a Markdown pipe table.
 
@@ -66,20 +117,10 @@ def pipe(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> st
     Returns
     -------
     str
-        The dashes, which pandoc takes for the columns' widths where the table is wide, are as long as the longest word
-        of their column; what a line of the page has left goes to the columns whose widest cell below the heading (up
-        to 30 letters of it) is wider, those that need least first.
+        The dashes, which pandoc takes for the columns' widths where the table is wide, are those of
+        :func:`column_widths`.
     """
-    columns = list(zip(header, *rows, strict=True))
-    least = [max(3, *map(longest_word, cells)) + BETWEEN for cells in columns]
-    wanted = [
-        max(a, min(30, max(map(width, cells[1:]), default=0)) + BETWEEN)
-        for a, cells in zip(least, columns, strict=True)
-    ]
-    spare, widths = LINE - sum(least), list(least)
-    for i in sorted(range(len(columns)), key=lambda i: wanted[i] - least[i]):
-        more = max(0, min(wanted[i] - least[i], spare))
-        widths[i], spare = widths[i] + more, spare - more
+    widths = column_widths(list(zip(header, *rows, strict=True)))
     rule = [
         (":" if a in "lc" else "-") + "-" * w + (":" if a in "rc" else "-") for a, w in zip(align, widths, strict=True)
     ]

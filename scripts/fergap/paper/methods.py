@@ -8,7 +8,7 @@ from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
-from fergap.study import SEVERAL, all_drawn, audited, entries, recognising
+from fergap.study import SEVERAL, SOURCE, all_drawn, arms_given, audited, entries, recognising, standing_for_models
 
 SOURCES = {
     "drawn": (
@@ -109,12 +109,42 @@ def question(study: dict, values: dict[str, str]) -> str:
             f"We ask how biased a data set is before any training: whether in {values['faces']} {kind} the "
             f"{values['class count']} classes depend on {values['attributes']}{guessed}, and these on one another."
         )
+    given = [arm for arm in study["arms"] if arm["name"] in audited(study) and arm.get("predictions")]
+    what = "one classifier" if number == 1 else f"{small(number)} classifiers"
+    if number and len(given) == number:
+        what = "a given set of predictions" if number == 1 else f"{small(number)} given sets of predictions"
     return (
-        f"We audit {'one classifier' if number == 1 else f'{small(number)} training conditions'} of facial "
-        f"expression on {values['faces']} {kind} in {values['class count']} classes for gaps in accuracy by "
-        f"{values['attributes']}{guessed}, against a margin of {values['margin']} percentage points declared before "
-        "the run."
+        f"We audit {what} of facial expression{conditions(study)} on {values['faces']} {kind} in "
+        f"{values['class count']} classes: "
+        f"{'does it' if number == 1 else 'do they'} recognise some groups of people less often than others, by "
+        f"{values['attributes']}{guessed}? A gap of less than {values['margin']} percentage points counts as small; "
+        "this margin was declared before the run."
     )
+
+
+def conditions(study: dict) -> str:
+    """Return in brackets what the few trained arms of a study are, nothing where they are many or given."""
+    arms = [arm for arm in study["arms"] if not arm.get("label")]
+    if not 1 < len(arms) <= MOST_CONDITIONS or not all(arm.get("network") for arm in arms):
+        return ""
+    told = [(name(arm["name"]), intervention(arm)) for arm in arms]
+    return f" ({'; '.join(f'{arm}: {what}' if what != 'none' else f'{arm}: no intervention' for arm, what in told)})"
+
+
+def words_of_verdicts(study: dict) -> str:
+    """Return what the verdicts on a gap mean, in one sentence."""
+    confidence = study["audit"]["confidence"]
+    return (
+        f"A gap is *equivalent* where its {level(2 * confidence - 1)} interval lies within the margin, *a gap* where "
+        "that is not so and a test shows it, and *undecided* where neither is shown."
+    )
+
+
+def seen_as(study: dict, arms: list[str] | None = None) -> str:
+    """Return whether these arms (all by default) are told out of fold, or as they were given or answered."""
+    given = set(arms_given(study))
+    words = ["as given" if arm in given else "out of fold" for arm in (audited(study) if arms is None else arms)]
+    return " or ".join(dict.fromkeys(words)) or "out of fold"
 
 
 def fairface(settings: dict) -> str:
@@ -157,17 +187,40 @@ def people(study: dict) -> str:
     if not words:
         return "The groups of people come with the predictions."
     sample = study["people"].get("sample_per_class")
-    part = f" A sample of {count(sample)} faces of each class was annotated." if sample else ""
-    several = " Which source a face comes from is an attribute too." if len(entries(study["faces"])) > 1 else ""
+    part = (
+        f" A sample of {count(sample)} faces of each class was annotated; what is said of people and classes holds for "
+        "a data set whose classes are as frequent as in that sample."
+        if sample
+        else ""
+    )
+    spans = study["people"].get("age_groups") or {}
+    compared = {part for attribute in study.get("audit", {}).get("attributes", []) for part in attribute.split("*")}
+    if spans and "age" in compared:
+        part += (
+            f" Where a source tells years, {listing([f'{name(g)} is {years(*span)}' for g, span in spans.items()])}."
+        )
+    several = ""
+    if len(entries(study["faces"])) > 1:
+        several = " Which source a face comes from is " + (
+            "an attribute too."
+            if SOURCE in compared
+            else "known, but no attribute of this audit, which compares no sources."
+        )
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
     alone = not any(isinstance(given, dict) and "table" in given for given in sources)
-    return f"{told}{several} {raters(simulated, alone)}" if simulated else told + several
+    models = [rater["name"] for rater in simulated if rater["name"] in standing_for_models(sources)]
+    return f"{told}{several} {raters(simulated, alone, models)}" if simulated else told + several
 
 
-def raters(simulated: list[dict], alone: bool) -> str:
+def years(first: float, last: float) -> str:
+    """Return a span of ages as ``0–14 years``."""
+    return f"{first:g}–{last:g} years"
+
+
+def raters(simulated: list[dict], alone: bool, models: list[str]) -> str:
     """Return what simulated raters are, with how often each errs and how many faces it answers.
 
-    ``alone`` tells whether no source but them stands for people.
+    ``alone`` tells whether no source but them stands for people, ``models`` which of them stand for models.
     """
     each = [
         f"{name(r['name'])} ({percent(r['share'], 0)} of the faces, {percent(r['error'], 0)} of the answers wrong)"
@@ -175,9 +228,11 @@ def raters(simulated: list[dict], alone: bool) -> str:
     ]
     return (
         f"{'No person looked at these faces' if alone else 'Not every rater is a person'}: {listing(each)} "
-        f"{'is a' if len(each) == 1 else 'are'} simulated "
-        f"rater{'' if len(each) == 1 else 's'}, who know who was drawn and err at random, so that what the audit makes "
-        "of raters can be held against the truth."
+        f"{'is a simulated rater, who knows' if len(each) == 1 else 'are simulated raters, who know'} who was drawn "
+        f"and {'errs' if len(each) == 1 else 'err'} at random, so that what the audit makes of raters can be held "
+        "against the truth."
+        + (f" {listing([name(model) for model in models])} stands for a model." if len(models) == 1 else "")
+        + (f" {listing([name(model) for model in models])} stand for models." if len(models) > 1 else "")
     )
 
 
@@ -218,6 +273,7 @@ def intervenes(study: dict) -> bool:
     return any(arm.get(key) for arm in study["arms"] for key in interventions.SAMPLING)
 
 
+MOST_CONDITIONS = 3  # arms that the abstract names with what they do
 PUBLISHED = {
     "resnet50": "a residual network of 50 layers [@he2016]",
     "densenet121": "a densely connected network of 121 layers [@huang2017]",
@@ -445,7 +501,8 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
     elif all_drawn(study["faces"]):
         found.append(
-            "The faces are drawn. The gaps show that the audit finds what was planted, and nothing about people."
+            f"The faces are drawn. The {'gaps' if study['arms'] else 'dependences'} show that the audit finds what was "
+            "planted, and nothing about people."
         )
     if others := resting(results):
         found.append(f"On some other choice of faces the verdict differs for {listing(others)}.")

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from fergap.audit.model_bias import EVERY, SCORE
+from fergap.audit.multiplicity import holm
 from fergap.paper.cells import find, heading, reason
 from fergap.paper.markdown import name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, p_value, percent, points
@@ -41,7 +42,8 @@ def scored(row: object | None) -> str:
         return MISSING
     if missing(row.estimate):
         return reason(row.status)
-    return f"{points(row.estimate, signed=False)} {interval(row.ci_low, row.ci_high)}"
+    size = points(row.estimate, signed=False)
+    return size if missing(row.ci_low) else f"{size} {interval(row.ci_low, row.ci_high)}"
 
 
 def chance(row: object | None) -> str:
@@ -121,11 +123,15 @@ def model_bias_ranks(results: Results, arms: str) -> str:
 
 
 def blind(results: Results) -> str:
-    """Say how much of each published score a group-blind model would get, and which corrected scores show bias."""
+    """Say how much of each published score a group-blind model would get, and which corrected scores show bias.
+
+    One of many arms without a bias is soon below α by chance, so p values are adjusted over the arms by Holm's method.
+    """
     rows, parts, shown = scores(results), [], []
     attribute = blocks(results)[0]
     own = rows[(rows["attribute"] == attribute) & rows["estimate"].notna()]
-    for row in own[(own["form"] == "published") & own["arm"].isin(results.headline)].itertuples():
+    told = [arm for arm in results.headline if arm in results.in_full]
+    for row in own[(own["form"] == "published") & own["arm"].isin(told)].itertuples():
         if missing(row.expected) or row.estimate <= 0:
             continue
         score = results.cite(points(row.estimate, signed=False), "model_bias", row, "estimate")
@@ -135,15 +141,16 @@ def blind(results: Results) -> str:
             f"{prose(row.arm)} scores {score}, where a group-blind model would score {expected} ({share} of it)"
         )
     corrected = own[own["form"] == "corrected"]
-    for row in corrected[corrected["p_value"] < results.alpha].itertuples():
+    over = ", after Holm’s adjustment over the arms" if len(corrected) > 1 else ""
+    for row in corrected[holm(corrected["p_value"]) < results.alpha].itertuples():
         p = results.cite(related(row.p_value), "model_bias", row, "p_value")
         size = results.cite(prose(scored(row)), "model_bias", row, "estimate, ci_low, ci_high")
         shown.append(f"{name(row.arm)} ({size}, p {p})")
     said = f"As published, {'; '.join(parts)}." if parts else ""
     if shown:
-        said += f" Corrected, a bias is shown for {some(shown)}."
+        said += f" Corrected, a bias is shown for {some(shown)}{over}."
     elif len(corrected):
-        said += f" Corrected, a bias is shown for {'neither' if len(corrected) == 2 else 'none'} of the arms."
+        said += f" Corrected, a bias is shown for {'neither' if len(corrected) == 2 else 'none'} of the arms{over}."
     return said.strip()
 
 

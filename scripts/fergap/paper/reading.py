@@ -46,7 +46,7 @@ def effects(results: Results) -> str:
             parts.append(f"{shown} {word} {group_name(row.group)} than {group_name(row.reference)} faces")
     if not parts:
         return ""
-    return f"Of a thousand faces each, {prose(results.headline[0])} misreads {listing(parts)}."
+    return f"Of a thousand faces of each group, {prose(results.headline[0])} misreads {listing(parts)}."
 
 
 def adjusted(results: Results) -> str:
@@ -58,8 +58,8 @@ def adjusted(results: Results) -> str:
             continue
         mix = results.cite(points(expected.estimate), "decomposition", expected, "estimate")
         within = results.cite(points(row.estimate), "gaps", row, "estimate")
-        parts.append(f"{pair(row)} under {prose(row.arm)}: {mix} points from class mix, {within} within classes")
-    said = f"{'; '.join(parts)}." if parts else ""
+        parts.append(f"{mix} points of {pair(row)} under {prose(row.arm)} ({within} within classes)")
+    said = f"The mix of classes alone would make {listing(parts)}." if parts else ""
     verdicts = results.verdicts()
     within = int((verdicts["simpson_reading"] == "within error").sum())
     if within:

@@ -20,6 +20,7 @@ TOLD = {
     "no change shown": "was not shown to change",
     "not estimable": "could not be estimated",
 }
+CALLED = {"gap": "a gap"}
 NOT_SAID = ("no change shown", "not estimable")
 WITH_NUMBERS = ("narrowed and equivalent", "narrowed, not shown equivalent", "reversed", "widened", "moved")
 
@@ -50,6 +51,9 @@ def spread(results: Results, rows: list[object]) -> str:
     if not rows:
         return ""
     index = [row.Index for row in rows]
+    if len(rows) == 1:
+        text = f"change {points(rows[0].estimate)} {interval(rows[0].ci_low, rows[0].ci_high)}"
+        return f" ({results.cite(prose(text), 'verdicts', index, 'estimate, ci_low, ci_high')})"
     change, whole = (
         f"{points(min(getattr(row, low) for row in rows))} to {points(max(getattr(row, high) for row in rows))}"
         for low, high in (("estimate", "estimate"), ("ci_low", "ci_high"))
@@ -93,6 +97,6 @@ def verdicts_of_arms(results: Results) -> list[str]:
             all_of = "all " if len(rows) == len(own) > 1 else ""
             number = results.cite(all_of + was(len(rows), "arm", "arms"), "verdicts", rows.index, "verdict")
             named = "" if all_of else f" ({some([name(arm) for arm in rows['arm']])})"
-            parts.append(f"*{prose(verdict)}* under {number}{named}")
+            parts.append(f"*{prose(CALLED.get(verdict, verdict))}* under {number}{named}")
         found.append(f"The gap {pair(next(own.itertuples()))} is {listing(parts)}.")
     return found

@@ -29,8 +29,8 @@ def fairness(results: Results, attribute: str) -> str:
         return f"No fairness metric by {name(attribute)} could be estimated."
     beyond = "exceeds what chance gives, after adjustment"
     metrics = was(total, "metric", "metrics")
-    said = f"what is found {beyond}, for {some(found)}." if found else f"none of {metrics} {beyond}."
-    said = f"By {name(attribute)}, {said}"
+    said = f"what is found {beyond}, for {some(found)}." if found else f"of {metrics}, none {beyond}."
+    said = said[:1].upper() + said[1:]
     allowed = metric_row(results, results.headline[0], attribute, "accuracy_gap_allowed", None)
     if allowed is not None and not missing(allowed.estimate):
         gap = results.cite(points(allowed.estimate, signed=False), "fairness", allowed, "estimate")
@@ -86,7 +86,7 @@ def label_noise(results: Results) -> str:
     for row, words in turning:
         if row is not None:
             at = results.cite(fixed(row.ppv_sum, 2), "label_noise", row, "ppv_sum")
-            said += f"{pair(row)} under {prose(row.arm)} would {words} at a sum of predictive values of {at}. "
+            said += f"The gap {pair(row)} under {prose(row.arm)} would {words} at a sum of predictive values of {at}. "
     return said.strip()
 
 

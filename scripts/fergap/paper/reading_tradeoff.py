@@ -7,7 +7,7 @@ from fergap.paper.reading import some, was
 from fergap.paper.results import Results
 from fergap.paper.tables_tradeoff import compared_arms, gap_pairs, lines, of_pair
 
-MOST_TOLD = 12  # sentences; of more, arms that are indistinguishable from the baseline are left to the summary
+MOST_TOLD = 6  # sentences; of more, arms that are indistinguishable from the baseline are left to the summary
 
 
 def sentences(results: Results) -> list[str]:

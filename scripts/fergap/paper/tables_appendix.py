@@ -80,7 +80,7 @@ def not_estimable(results: Results) -> str:
         labels = [c for c in dict.fromkeys(rows["class"]) if c]
         of = group_name(group) if not reference else pair(next(rows.itertuples()))
         classes = ", ".join(name(c) for c in labels) if len(labels) <= 3 else f"{count(len(labels))} classes"
-        found.setdefault((name(origin.replace("_", " ")), classes, name(why)), []).append((of, len(rows)))
+        found.setdefault((name(origin.replace("_", " ")), classes, group_name(why)), []).append((of, len(rows)))
     cells = [
         [origin, ", ".join(of for of, _ in groups), classes, why, count(sum(n for _, n in groups))]
         for (origin, classes, why), groups in found.items()

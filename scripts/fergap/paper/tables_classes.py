@@ -1,8 +1,7 @@
-"""Tables of gaps within classes and of attributes together: adjusted gaps, decomposition, models, combinations."""
+"""Tables of gaps within classes and of attributes together: adjusted gaps, decomposition, models."""
 
 from fergap.audit.multiplicity import FAMILY as MAX_T
 from fergap.paper.cells import any_few, estimate, faces, find, heading, key_of, pair, ratio, reason, sizes
-from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import name, pipe
 from fergap.paper.numbers import MISSING, fixed, interval, p_value, points
 from fergap.paper.results import Results
@@ -87,15 +86,6 @@ def class_gaps(results: Results, arm: str) -> str:
         )
     columns = ["gap", "class", "faces", f"points [{heading(results)}]", "p", "p, max-T", "part of the gap"]
     return pipe(columns, cells, "llrrrrr")
-
-
-def combinations(results: Results) -> str:
-    """Return the accuracy of every combination of groups, for every arm."""
-    rows, cells = results.accuracy(), []
-    rows = rows[rows["attribute"].str.contains("*", regex=False)]
-    for row in results.in_order(rows).itertuples():
-        cells.append([group_name(row.group), name(row.arm), faces(row.n), estimate(row, signed=False)])
-    return pipe(["groups", "arm", "faces", f"accuracy, % [{heading(results)}]"], cells, "llrr")
 
 
 def largest_models(results: Results) -> list[str]:

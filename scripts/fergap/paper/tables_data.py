@@ -5,6 +5,7 @@ import pandas as pd
 from fergap.paper.cells import faces, renamed, told
 from fergap.paper.markdown import group as group_name
 from fergap.paper.markdown import name, pipe
+from fergap.paper.methods import years
 from fergap.paper.numbers import count
 from fergap.paper.results import Results
 
@@ -37,10 +38,17 @@ def overlaps(results: Results) -> str:
 
 
 def annotators(results: Results) -> str:
-    """Return how many faces each annotator put into each group."""
-    rows = renamed(results.table("annotators"))
+    """Return how many faces each annotator put into each group, of ages with the years that make it where known."""
+    rows, people = renamed(results.table("annotators")), results.table("people")
+    spans = results.study.get("people", {}).get("age_groups") or {}
+    told = set(people.loc[(people["attribute"] == "age") & people["value"].notna(), "group"])
+
+    def called(row: object) -> str:
+        with_years = row.attribute == "age" and row.group in told.intersection(spans)
+        return name(row.group) + (f" ({years(*spans[row.group])})" if with_years else "")
+
     cells = [
-        [name(r.attribute), name(r.group), "" if pd.isna(r.annotator) else name(r.annotator), faces(r.n)] for r in rows
+        [name(r.attribute), called(r), "" if pd.isna(r.annotator) else name(r.annotator), faces(r.n)] for r in rows
     ]
     return pipe(["attribute", "group", "annotator", "faces"], cells, "lllr")
 

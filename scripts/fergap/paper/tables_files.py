@@ -54,6 +54,7 @@ FILES = {
     "unanswered": "faces for which a model that was asked in words named no class",
     "by_annotator": "every gap and verdict by each annotator's labels alone",
     "human_reference": "the taggers against one another, and the gaps at equal ambiguity",
+    "by_ambiguity": "every gap, the model's and the taggers', by how far the votes on a face differ",
     "dataset_shares": "share of each class by one, two and three attributes",
 }
 

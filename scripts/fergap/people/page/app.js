@@ -17,8 +17,12 @@ const commands = [
   ["P", "pause"],
   ["H", "this panel"],
 ];
+const ALL_DONE = "All faces have an answer: save the file now.";
+const PASSED = "has no answer yet. When a face has all its answers, the next comes by itself; no arrow is needed.";
 const NOT_KEPT = "This browser keeps nothing more: save a file before you close the page.";
-let rater, order, answers, grid, clock, store;
+let rater, order, answers, grid, clock, store, widest;
+let arrived = -1; // the place to which the last answer has led by itself
+let toldOfPassing = false;
 
 /** Makes an element with attributes and children. */
 function make(tag, properties, ...children) {
@@ -31,9 +35,22 @@ function say(text) {
   element("live").textContent = text;
 }
 
-function warn(text) {
-  element("warning").textContent = text;
-  element("warning").hidden = !text;
+/** Shows what is wrong; `passes` where the next command takes it away. */
+function warn(text, passes = false) {
+  const box = element("warning");
+  Object.assign(box, { textContent: text, hidden: !text });
+  box.dataset.passes = passes;
+}
+
+/** Shows and says what has happened, until the next command. */
+function note(text) {
+  Object.assign(element("note"), { textContent: text, hidden: !text });
+  if (text) say(text);
+}
+
+function dismiss() {
+  note("");
+  if (element("warning").dataset.passes === "true") warn("");
 }
 
 /** The attributes that are asked of the face at a place. */
@@ -47,11 +64,21 @@ function values(place) {
   return answers.entries[place] ? answers.entries[place].values : {};
 }
 
+/** Returns a face's answers, one where all are alike that they cannot be given, and what is asked of it still. */
+function pieces(place) {
+  const given = attributes.map((name) => values(place)[name]).filter(Boolean);
+  const alike = given.length > 1 && new Set(given).size === 1 && [UNCLEAR, NO_FACE].includes(given[0]);
+  const open = page.disputed ? asked(place).filter((name) => !values(place)[name]) : [];
+  return [...(alike ? given.slice(0, 1) : given), ...open.map((name) => `${name}?`)];
+}
+
+/** Returns a face's answers in words; the words of its caption come first and in its order. */
 function words(place) {
   const given = values(place);
-  const several = attributes.filter((name) => given[name]).map((name) => given[name]);
-  if (several.length && several.every((answer) => answer === NO_FACE)) return [NO_FACE];
-  return attributes.filter((name) => given[name]).map((n) => (given[n] === UNCLEAR ? `${n} unclear` : given[n]));
+  if (!Object.keys(given).length) return "no answer";
+  const unclear = attributes.filter((name) => given[name] === UNCLEAR);
+  const which = unclear.length && unclear.length < asked(place).length ? ` (${unclear.join(", ")} unclear)` : "";
+  return pieces(place).join(", ") + which;
 }
 
 function suggestion(place) {
@@ -61,19 +88,28 @@ function suggestion(place) {
 }
 
 function caption(place) {
-  const lines = words(place);
-  const odd = Object.values(values(place)).some((answer) => answer === UNCLEAR || answer === NO_FACE);
-  if (!lines.length && page.suggestions) return { lines: [`${suggestion(place)}?`], state: "open" };
-  if (page.disputed) lines.push(...asked(place).filter((name) => !values(place)[name]).map((name) => `${name}?`));
-  const state = !answers.complete(place) ? "open" : odd ? "odd" : "done";
-  return { lines: lines.length > 2 ? [lines.slice(0, 2).join(", "), lines.slice(2).join(", ")] : lines, state };
+  const given = Object.values(values(place));
+  if (!given.length && page.suggestions) return { pieces: [`${suggestion(place)}?`], state: "open" };
+  const odd = given.includes(UNCLEAR) || given.includes(NO_FACE);
+  return { pieces: pieces(place), state: !answers.complete(place) ? "open" : odd ? "odd" : "done" };
+}
+
+/** Returns how many lines a face's answers take: one where the longest fit below a face, else one for each, up to 3. */
+function captionLines(pixels) {
+  if (!widest) {
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = `13px ${getComputedStyle(document.body).fontFamily}`;
+    const long = (texts) => Math.max(...texts.map((text) => context.measureText(text).width));
+    const each = page.questions.map((q) => long([...q.answers.map((a) => `${a.group}, `), `${q.attribute}?, `]));
+    widest = Math.max(long([NO_FACE]), each.reduce((sum, one) => sum + one) - long([", "]));
+  }
+  return widest + 4 <= pixels ? 1 : Math.min(3, attributes.length);
 }
 
 function label(place) {
-  const told = words(place).join(", ") || "no answer";
   const hint = suggestion(place);
   const open = page.disputed ? `, asked: ${asked(place).join(", ")}` : "";
-  return `Face ${place + 1} of ${order.length}: ${told}${open}${hint ? `, suggested: ${hint}` : ""}`;
+  return `Face ${place + 1} of ${order.length}: ${words(place)}${open}${hint ? `, suggested: ${hint}` : ""}`;
 }
 
 function showNumbers() {
@@ -88,6 +124,7 @@ function showNumbers() {
   element("numbers").textContent = text;
   element("progress").max = order.length;
   element("progress").value = done;
+  if (!answers.past.length && document.activeElement === element("undo")) grid.box.focus(); // it is about to lose it
   element("undo").disabled = !answers.past.length;
 }
 
@@ -95,7 +132,7 @@ function showCurrent() {
   const place = grid.current;
   const { face } = order[place];
   const many = grid.places().length;
-  pictures.paint(element("preview"), face, 224);
+  pictures.paint(element("preview"), face, Math.max(96, Math.min(224, element("panel").clientWidth - 24)));
   if (!element("zoom").hidden) pictures.paint(element("zoomed"), face, Math.min(innerWidth, innerHeight - 60, 640) - 40);
   element("told").textContent = label(place);
   element("place").textContent = many > 1 ? `${many} faces marked` : label(place);
@@ -123,17 +160,18 @@ function showAll() {
 function answer(fresh, places = grid.places()) {
   const last = places[places.length - 1];
   answers.answer(places, fresh);
+  dismiss();
+  arrived = -1;
   if (!store.works) warn(NOT_KEPT);
   showAll();
-  const told = words(last).join(", ") || "no answer";
+  const told = words(last);
   const whole = places.every((place) => answers.complete(place));
   if (whole) {
     const next = answers.nextOpen(last);
-    if (next >= 0) grid.go(next);
-    else grid.go(last);
-    const goal = next >= 0 ? `Face ${next + 1}` : "All faces have an answer. Save the file.";
-    say(`${places.length > 1 ? `${places.length} faces: ` : ""}${told}. ${goal}`);
-    if (next < 0) warn("All faces have an answer: save the file now.");
+    grid.go(next >= 0 ? next : last);
+    arrived = next;
+    if (next < 0) note(ALL_DONE);
+    say(`${places.length > 1 ? `${places.length} faces: ` : ""}${told}. ${next >= 0 ? `Face ${next + 1}` : ALL_DONE}`);
   } else say(told);
 }
 
@@ -149,14 +187,15 @@ const acts = {
       Object.fromEntries(asked(place).map((n) => [n, old[n] && old[n] !== NO_FACE ? old[n] : UNCLEAR])),
     ),
   x: () => answer((old, place) => Object.fromEntries(asked(place).map((name) => [name, NO_FACE]))),
-  z: () => stepped(answers.undo(), "Taken back"),
-  y: () => stepped(answers.redo(), "Done again"),
+  z: () => stepped(answers.undo(), "Taken back", "Nothing to undo: only answers given since the page was opened can be."),
+  y: () => stepped(answers.redo(), "Done again", "Nothing to do again."),
   p: () => pause(element("curtain").hidden),
   h: () => togglePanel(),
   n: () => {
     const next = answers.nextOpen(grid.current);
     if (next >= 0) grid.go(next);
-    say(next >= 0 ? label(next) : "All faces have an answer.");
+    if (next >= 0) say(label(next));
+    else note(ALL_DONE);
   },
   Delete: () => answer(() => ({})),
   Backspace: () => answer(() => ({})),
@@ -181,12 +220,12 @@ const answerKeys = Object.fromEntries(
   page.questions.flatMap((q) => q.answers.map((a) => [a.key, () => choose(q.attribute, a.group)])),
 );
 
-function stepped(places, told) {
+function stepped(places, told, nothing) {
+  dismiss();
   if (!places.length) {
-    say("Nothing to take back.");
+    note(nothing);
     return;
   }
-  warn("");
   showAll();
   grid.go(places[places.length - 1]);
   say(`${told}. ${label(grid.current)}`);
@@ -215,35 +254,42 @@ function togglePanel(open = element("panel").hidden) {
   element("guide").setAttribute("aria-expanded", open);
 }
 
-function setTheme(theme) {
+function turnTheme() {
+  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
-  element("theme").textContent = theme === "dark" ? "Light" : "Dark";
   new Store("fergap").write("theme", theme);
 }
 
 function save(suffix) {
+  dismiss();
   const rows = answerRows(page, order, answers, attributes, rater);
+  if (!rows.length) return note("There is no answer to save yet.");
   const name = `${page.study}-${page.disputed ? "adjudication-" : ""}${rater.replace(/[^\p{L}\p{N}]+/gu, "-")}.${suffix}`;
   if (suffix === "csv") download(name, toCsv(rows, attributes), "text/csv");
   else download(name, toJsonLines(rows), "application/x-ndjson");
-  say(`${rows.length} rows saved as ${name}`);
+  const left = order.length - answers.done;
+  const goal = left
+    ? `${left === 1 ? "One face lacks" : `${left} faces lack`} an answer (N goes there).`
+    : "Give the file to the study (people.sources).";
+  note(`Saved ${name}: ${answers.done} of ${order.length}. ${goal}`);
 }
 
 async function load(file) {
+  dismiss();
+  grid.box.focus();
   try {
     const changes = changesFrom(fromFile(await file.text()), page, order, attributes, rater);
     answers.past.push(answers.replace(changes));
     answers.future = [];
-    warn("");
     showAll();
-    say(`${changes.length} answers loaded`);
+    note(`${changes.length} answers loaded from ${file.name}.`);
   } catch (error) {
-    warn(`${file.name} was not loaded: ${error.message}.`);
+    warn(`${file.name} was not loaded: ${error.message}.`, true);
   }
 }
 
 function pressed(event) {
-  if (element("start").open || event.altKey || event.target.matches("input, select")) return;
+  if (element("start").open || event.altKey) return;
   if (!element("curtain").hidden) {
     if (event.key === "p" || event.key === "Escape") pause(false);
     return;
@@ -261,11 +307,23 @@ function pressed(event) {
   const act = acts[key] || answerKeys[key];
   if (!move && !act) return;
   event.preventDefault();
-  if (move) {
-    grid.go(grid.current + move(), event.shiftKey);
-    const marked = grid.selected.size;
-    say(marked ? `${marked} faces marked` : label(grid.current));
-  } else act();
+  dismiss();
+  if (move) go(move(), event.shiftKey);
+  else act();
+}
+
+/** Goes some places on; who goes on from a face that had come by itself is told of it, once. */
+function go(step, mark) {
+  const from = grid.current;
+  grid.go(from + step, mark);
+  const marked = grid.selected.size;
+  const where = marked ? `${marked} faces marked` : label(grid.current);
+  if (from === arrived && step > 0 && !mark && !answers.complete(from) && !toldOfPassing) {
+    toldOfPassing = true;
+    note(`Face ${from + 1} ${PASSED}`);
+    say(`Face ${from + 1} ${PASSED} ${where}`);
+  } else say(where);
+  arrived = -1;
 }
 
 /* ---- how it begins ---- */
@@ -298,12 +356,20 @@ function buildPanel() {
 function buildStart() {
   const options = page.raters.map((name) => make("option", { textContent: name, value: name }));
   const typed = { id: "rater", required: true, maxLength: 60, pattern: ".*\\S.*", autocomplete: "off" };
-  const field = options.length ? make("select", { id: "rater" }, ...options) : make("input", typed);
+  const listed = options.length && !page.disputed; // whoever decides need not be one of the raters
+  const field = listed ? make("select", { id: "rater" }, ...options) : make("input", typed);
   element("rater-box").append(field);
-  field.value = new Store("fergap").read("rater") || field.value;
+  if (options.length && !listed) {
+    element("rater-box").append(make("datalist", { id: "raters" }, ...options));
+    field.setAttribute("list", "raters");
+  }
+  const before = new Store("fergap").read("rater");
+  const known = before && (!listed || page.raters.includes(before));
+  if (known) field.value = before;
   element("start").addEventListener("cancel", (event) => event.preventDefault());
   element("start").addEventListener("close", () => begin(field.value.trim()));
   element("start").showModal();
+  if (known && listed) element("begin").focus(); // Enter on a list would open it
 }
 
 function begin(name) {
@@ -320,16 +386,16 @@ function begin(name) {
   order = viewingOrder(page.ids.length, page.repeats, `${page.seed}/${rater}`);
   answers = new Answers(order.length, asked, store, clock, page.suggestions ? 1 : 0);
   const paint = (box, place, pixels) => pictures.paint(box, order[place].face, pixels);
-  grid = new Grid(element("grid"), { count: order.length, paint, caption, label }, showCurrent);
+  grid = new Grid(element("grid"), { count: order.length, paint, caption, captionLines, label }, showCurrent);
   grid.current = grid.anchor = Math.min(Number(store.read("place")) || 0, order.length - 1);
   grid.layout();
+  new ResizeObserver(showCurrent).observe(element("panel"));
   showAll();
   grid.box.focus();
   say(`${answers.done} of ${order.length} answered. ${label(grid.current)}`);
   document.documentElement.dataset.ready = "true";
 }
 
-setTheme(new Store("fergap").read("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 buildPanel();
 document.addEventListener("keydown", pressed);
 for (const [id, act] of Object.entries({
@@ -339,12 +405,17 @@ for (const [id, act] of Object.entries({
   smaller: acts["-"],
   larger: acts["+"],
   guide: acts.h,
-  theme: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
+  theme: turnTheme,
   "save-csv": () => save("csv"),
   "save-jsonl": () => save("jsonl"),
 })) {
   element(id).addEventListener("click", act);
 }
+document.querySelector("header").addEventListener("click", (event) => {
+  // after a click by mouse the keys are the grid's again; who came by Tab stays
+  if (event.detail > 0 && element("curtain").hidden && !event.target.closest("label")) grid.box.focus();
+});
+element("load").addEventListener("cancel", () => grid.box.focus());
 element("load").addEventListener("change", (event) => {
   if (event.target.files[0]) load(event.target.files[0]);
   event.target.value = "";

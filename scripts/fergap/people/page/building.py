@@ -128,6 +128,11 @@ def sheets(pixels: np.ndarray) -> Iterator[str]:
         yield base64.b64encode(file.getvalue()).decode("ascii")
 
 
+def counted(n: int) -> str:
+    """Return a number of faces in words."""
+    return "1 face" if n == 1 else f"{n:,} faces"
+
+
 def build_page(
     *,
     study: str,
@@ -151,7 +156,7 @@ def build_page(
     asked : list of dict
         As :func:`questions` returns it.
     raters : list of str
-        Names to choose from; none where each types a name.
+        Names to choose from; none where each types a name. Who adjudicates may type another.
     repeats : float
         Share of the faces that each rater sees twice, without being told.
     suggestions : list of dict, length n, or None
@@ -177,18 +182,21 @@ def build_page(
     content["page"] = hashlib.sha256(text.encode()).hexdigest()[:12]
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     program = "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in PROGRAM)
-    faces = f"{len(image_ids):,} faces of the study <b>{html.escape(study)}</b>"
+    again = min(int(repeats * len(image_ids) + 0.5), len(image_ids) // 3)  # as viewingOrder in order.js has it
+    faces = f"{counted(len(image_ids))} of the study <b>{html.escape(study)}</b>"
+    twice = f", some of them twice ({len(image_ids) + again:,} in all)" if again else ""
     parts = {
         "study": html.escape(study),
         "title": "Who is in the pictures?" if disputed is None else "Where answers differ",
         "intro": (
-            f"{faces}. Say for each what it looks like, with one key per answer."
+            f"{faces}{twice}. Say for each what it looks like, with one key per answer."
             if disputed is None
             else f"{faces} on which answers differ, each with what is asked. Decide by what you see, with one key per "
             "answer; who said what is not in this file. Your answers count before all others."
         ),
-        "again": " Some faces may come again." if repeats else "",
+        "again": " Some faces come again." if again else "",
         "style": (HERE / "page.css").read_text(encoding="utf-8"),
+        "theme": (HERE / "theme.js").read_text(encoding="utf-8"),
         "content": text,
         "sheets": "\n".join(
             f'<script type="text/plain" id="sheet-{i}">{sheet}</script>' for i, sheet in enumerate(sheets(pixels))

@@ -64,9 +64,10 @@ function fromFile(text) {
 /** Returns the changes that a saved file makes: [[place, entry]]; an error where it is not this rater's of this page. */
 function changesFrom(rows, page, order, attributes, rater) {
   if (!rows.length) throw new Error("the file holds no answers");
+  if (rows[0].page === undefined) throw new Error("it is not a file of this page");
   return rows.map((row, i) => {
     const where = `row ${i + 1}`;
-    if (row.page !== page.page) throw new Error(`${where} was answered on another page (${row.page || "none named"})`);
+    if (row.page !== page.page) throw new Error(`${where} was answered on another page (${row.page})`);
     if (row.rater !== rater) throw new Error(`${where} is by ${row.rater || "nobody"}, and you are ${rater}`);
     const place = Number(row.order) - 1;
     if (!order[place] || page.ids[order[place].face] !== row.image_id) throw new Error(`${where} names no face here`);

@@ -1,13 +1,13 @@
 /* The grid of faces: only the rows in view are in the document, however many faces there are. */
 
 const GAP = 8; // pixels between two faces
-const CAPTION = 40; // pixels below a face for its answers
+const LINE = 18; // pixels of a line of the answers below a face
 
 /**
  * An ARIA grid with one current face and a selection.
  *
- * `view` has count, paint(element, place, pixels), caption(place) → {lines, state} and label(place); `moved` is called
- * after the current face or the selection has changed.
+ * `view` has count, paint(element, place, pixels), caption(place) → {pieces, state}, captionLines(pixels), the lines
+ * below a face of that width, and label(place); `moved` is called after the current face or the selection has changed.
  */
 class Grid {
   constructor(box, view, moved) {
@@ -24,13 +24,15 @@ class Grid {
   }
 
   get rowHeight() {
-    return this.size + CAPTION + GAP;
+    return this.size + this.lines * LINE + 2 + GAP;
   }
 
   layout() {
     const width = this.box.clientWidth - GAP;
     this.columns = Math.max(1, Math.floor(width / (this.wanted + GAP)));
     this.size = Math.max(32, Math.floor(width / this.columns) - GAP); // the rows are full
+    this.lines = this.view.captionLines(this.size);
+    this.box.dataset.lines = this.lines;
     const count = Math.ceil(this.view.count / this.columns);
     this.rows.style.height = `${count * this.rowHeight + GAP}px`;
     this.box.setAttribute("aria-rowcount", count);
@@ -95,6 +97,7 @@ class Grid {
       this.view.paint(picture, place, this.size);
       const caption = document.createElement("div");
       caption.className = "caption";
+      caption.style.height = `${this.lines * LINE + 2}px`;
       cell.append(picture, caption);
       row.append(cell);
     }
@@ -103,8 +106,8 @@ class Grid {
 
   refresh(cell) {
     const place = Number(cell.dataset.place);
-    const { lines, state } = this.view.caption(place);
-    const text = lines.join("\n");
+    const { pieces, state } = this.view.caption(place);
+    const text = pieces.join(this.lines === 1 || pieces.length > this.lines ? ", " : "\n");
     if (cell.lastChild.textContent !== text) cell.lastChild.textContent = text;
     cell.dataset.state = state;
     cell.setAttribute("aria-label", this.view.label(place));

@@ -28,7 +28,7 @@ rule annotate_by_fairface:
 rule annotate_people:
     input:
         unpack(people_files),
-        lib=library("people"),
+        lib=library("people", "study"),
     output:
         people=update("results/{study}/people/people.parquet"),
         raters=update("results/{study}/people/raters.parquet"),
@@ -55,7 +55,7 @@ rule annotate_people:
 
 rule write_page:
     input:
-        lib=library("people", "people/page"),
+        lib=library("people", "people/page", "study"),
         faces=shown_faces,
         pixels="results/{study}/faces/pixels.npy",
         people="results/{study}/people/people.parquet",
@@ -84,7 +84,7 @@ rule write_page:
 
 rule write_adjudication:
     input:
-        lib=library("people", "people/page"),
+        lib=library("people", "people/page", "study"),
         faces=shown_faces,
         pixels="results/{study}/faces/pixels.npy",
         adjudication="results/{study}/people/adjudication.csv",

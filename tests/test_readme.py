@@ -84,7 +84,9 @@ def test_the_numbers_of_the_fer2013_study_are_those_of_its_tables(root: Path) ->
         assert f"[{points(row.ci_low)}, {points(row.ci_high)}]" in readme, row.sentence
     flattered = tables["optimism"].query("arm == 'child_oversampled'").set_index("group")["in_sample"]
     assert f"children at {percent(flattered['child'])} and adults at {percent(flattered['adult'])}" in readme
-    assert verdicts.query("contrast == contrast and attribute == 'age'")["levelling_down"].item() == 1
+    changed = verdicts.query("contrast == contrast and attribute == 'age'")
+    assert changed["levelling_down"].item() == 1
+    assert f"The verdict is *{changed['verdict'].item()}*." in readme
 
 
 def test_the_numbers_of_the_strong_recipe_are_those_of_its_tables(root: Path) -> None:
@@ -117,3 +119,28 @@ def test_the_numbers_of_the_labels_are_those_of_their_table(root: Path) -> None:
         row = table.loc[attribute]
         assert f"{percent(row['estimate'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]" in readme
         assert percent(row["expected"]) in readme
+
+
+def test_the_numbers_of_the_human_reference_are_those_of_its_table(root: Path) -> None:
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    table = pd.read_csv(root / "reference-results" / "fer2013-cpu-strong" / "human_reference.csv")
+    table = table.query("arm == 'baseline' and attribute == 'age'")
+    taggers = table[(table["metric"] == "tagger_accuracy") & table["reference"].isna()].set_index("group")
+    share = taggers["estimate"].map(percent)
+    assert f"{share['child']} of children's votes and {share['adult']} of adults'" in readme
+    gaps = table[table["reference"] == "adult"].fillna({"adjusted_for": ""}).set_index(["metric", "adjusted_for"])
+    for metric, adjusted in (("tagger_accuracy", ""), ("model_accuracy", "ambiguity"), ("model_minus_taggers", "")):
+        row = gaps.loc[(metric, adjusted)]
+        interval = f"[{points(row['ci_low'])}, {points(row['ci_high'])}]"
+        assert re.search(rf"{re.escape(points(row['estimate']))}( points)? {re.escape(interval)}", readme), metric
+
+
+def test_the_bias_scores_are_those_of_their_table(root: Path) -> None:
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    table = pd.read_csv(root / "reference-results" / "fer2013-cpu-strong" / "model_bias.csv")
+    table = table.query("arm == 'baseline' and attribute == 'all' and metric == 'bias_score'").set_index("form")
+    published, corrected = table.loc["published"], table.loc["corrected"]
+    assert f"bias is {percent(published['estimate'])}; a group-blind model of the same accuracy" in readme
+    assert f"would score {percent(published['expected'])}." in readme
+    interval = f"[{points(corrected['ci_low'])}, {points(corrected['ci_high'])}]"
+    assert f"is {percent(corrected['estimate'])} {interval}" in readme

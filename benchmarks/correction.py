@@ -15,14 +15,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from fergap.audit.correction import (
-    ALIKE,
-    BY_ANSWER,
-    GOLD_ALONE,
-    IMPUTATIONS,
-    IMPUTED,
-    MODEL_ALONE,
-    Counts,
+from fergap.audit.correction import ALIKE, BY_ANSWER, GOLD_ALONE, IMPUTATIONS, IMPUTED, MODEL_ALONE
+from fergap.audit.gold_sample import Counts
+from fergap.audit.label_errors import (
     accuracies,
     alike_over_classes,
     attenuation,

@@ -18,8 +18,15 @@ from fergap.audit.correction import (
     GOLD_ALONE,
     IMPUTED,
     MODEL_ALONE,
-    MODELS,
-    Counts,
+    correction,
+    misclassification,
+    tables_of,
+)
+from fergap.audit.counts import split
+from fergap.audit.engine import as_table
+from fergap.audit.gold_sample import MODELS, Counts
+from fergap.audit.inputs import make_sample
+from fergap.audit.label_errors import (
     accuracies,
     alike,
     alike_by_class,
@@ -28,21 +35,14 @@ from fergap.audit.correction import (
     bounds_of_gap,
     by_answer,
     completed,
-    correction,
     drawn,
     error_ratio,
-    gap_at_ratio,
-    misclassification,
     rubin,
-    tables_of,
-    turn,
     weighted,
 )
-from fergap.audit.counts import split
-from fergap.audit.engine import as_table
-from fergap.audit.inputs import make_sample
 from fergap.audit.label_noise import label_noise
 from fergap.audit.settings import Settings
+from fergap.audit.tipping import gap_at_ratio, turn
 
 SETTINGS = Settings(0.05, 0.95, 300, 5, 1, ())
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])  # of the classes

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from fergap import seeds
-from fergap.audit.correction import of_people
+from fergap.audit.gold_sample import of_people
 from fergap.audit.inputs import Sample
 from fergap.audit.proportions import wilson
 from fergap.audit.settings import BOOTSTRAP_FACES, Settings, faces

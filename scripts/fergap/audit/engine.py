@@ -19,7 +19,7 @@ from fergap.audit.checks import checks
 from fergap.audit.class_adjusted import adjusted_changes
 from fergap.audit.clusters import cluster_codes, clustering, contrast_arms, patterns
 from fergap.audit.compared import models_compared
-from fergap.audit.correction import MODELS, correction, misclassification
+from fergap.audit.correction import correction, misclassification
 from fergap.audit.counts import paired_split, split
 from fergap.audit.crude import crude_gaps, crude_tests
 from fergap.audit.dataset_bias import dataset_bias, dataset_shares
@@ -27,6 +27,7 @@ from fergap.audit.effective_size import clustered_gaps
 from fergap.audit.fairness import fairness
 from fergap.audit.fold_metrics import fold_metrics
 from fergap.audit.gaps import effects, equivalence, gaps, tests
+from fergap.audit.gold_sample import MODELS
 from fergap.audit.groups import confusion, group_metrics
 from fergap.audit.human_reference import human_reference
 from fergap.audit.inputs import Sample, make_data_sample, make_sample

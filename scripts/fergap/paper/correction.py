@@ -5,7 +5,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fergap.audit.correction import BY_ANSWER, MODEL_ALONE, MODELS, MOST_TIMES, of_people
+from fergap.audit.correction import BY_ANSWER, MODEL_ALONE
+from fergap.audit.gold_sample import MODELS, of_people
+from fergap.audit.tipping import MOST_TIMES
 from fergap.paper.cells import find, heading, key_of, pair, reason, told
 from fergap.paper.drawing import aside, group_looks, label, rows_axis, rows_height, shade_margin
 from fergap.paper.markdown import bullets, listing, name, pipe, prose

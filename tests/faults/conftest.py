@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,6 +82,11 @@ def environment(folder: Path, fault: str) -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=path, FAULT=fault, FAULT_TOLD=str(folder / "told"))
 
 
+def interruptible() -> None:
+    """Let a process be interrupted, which what a shell runs in its background is not, nor what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="session")
 def run() -> Callable[..., subprocess.CompletedProcess]:
     """A function that runs Snakemake in a folder, with a fault in one of its jobs, in a process group of its own."""
@@ -97,6 +103,7 @@ def run() -> Callable[..., subprocess.CompletedProcess]:
             timeout=300,
             check=False,
             start_new_session=True,
+            preexec_fn=interruptible,
         )
 
     return call

@@ -151,7 +151,9 @@ def test_what_could_not_be_brought_up_to_date_is_not_taken_for_up_to_date(root: 
     folder = copied(root, tmp_path / "fergap")
     (folder / "mine.yaml").write_text(AUDIT, encoding="utf-8")
     (folder / "one.csv").write_text(PREDICTIONS, encoding="utf-8")
-    (folder / "people.csv").write_text("image_id,gender\n" + "".join(f"{i},{'fm'[i % 2]}\n" for i in range(60)))
+    (folder / "people.csv").write_text(
+        "image_id,gender\n" + "".join(f"{i},{'female' if i % 2 else 'male'}\n" for i in range(60))
+    )
     target = "results/mine/training/predictions.parquet"
     arguments = ("--configfile", "mine.yaml", "--", target)
     assert run(folder, *arguments).returncode == 0

@@ -1,9 +1,22 @@
 """What was planted in drawn data sets, beside what was found."""
 
+from types import SimpleNamespace
+
 import pytest
 from tests.paper.made_up import study_config, write_study
 
-from fergap.paper.planted_found import EITHER, INDIRECT, NO, YES, depends, gap, held, planted_found, questions
+from fergap.paper.planted_found import (
+    EITHER,
+    INDIRECT,
+    NO,
+    YES,
+    by_p_value,
+    depends,
+    gap,
+    held,
+    planted_found,
+    questions,
+)
 from fergap.paper.results import Results
 
 COMMON = {"children": 0.1, "female": 0.5, "child_strength": 1, "gender_strength": 1, "label_noise": 0, "stereotype": 0}
@@ -87,6 +100,12 @@ def test_what_is_missed_is_named(tmp_path):
         "Of 2 differences that were planted, none is found; missed: gender and class go together (p "
     )
     assert text.endswith("Of 2 that were not planted, none is found.")
+
+
+def test_the_p_value_that_is_told_is_the_one_that_was_looked_at(tmp_path):
+    study, row = results(tmp_path, p=0.4), SimpleNamespace(p_value=0.01, p_adjusted=float("nan"))
+    question = by_p_value(study, "pictures tell their source", YES, "", "source_recognition", row, "p_value")
+    assert (question.found, question.p, question.column) == (True, 0.01, "p_value")
 
 
 def test_it_is_told_only_of_several_data_sets_all_of_them_drawn(tmp_path):

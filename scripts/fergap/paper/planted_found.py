@@ -32,9 +32,21 @@ class Question:
     found: bool
     called: str
     size: str
-    p: float | None
     table: str
     row: object
+    column: str = "p_adjusted"  # of the table: the p-value that was looked at
+
+    @property
+    def p(self) -> float:
+        return getattr(self.row, self.column)
+
+
+def by_p_value(
+    results: Results, what: str, planted: str, size: str, table: str, row: object, column: str = "p_adjusted"
+) -> Question:
+    """Return a question that is answered by whether p is below the level."""
+    found = getattr(row, column) < results.alpha
+    return Question(what, planted, found, "found" if found else "not shown", size, table, row, column)
 
 
 def differs(found: dict[str, dict], *settings: str) -> bool:
@@ -91,14 +103,11 @@ def _dependences(results: Results, found: dict[str, dict]) -> Iterator[Question]
         row = rows["cramers_v"]
         if missing(row.p_adjusted):
             continue
-        shown = row.p_adjusted < results.alpha
-        yield Question(
+        yield by_p_value(
+            results,
             f"{name(attribute)} and {'class' if other == 'label' else name(other)} go together",
             depends(found, attribute, other),
-            shown,
-            "found" if shown else "not shown",
             f"V = {fixed(row.estimate, 2)} [{fixed(row.ci_low, 2)}, {fixed(row.ci_high, 2)}]",
-            row.p_adjusted,
             "dataset_bias",
             row,
         )
@@ -111,16 +120,14 @@ def _recognitions(results: Results, found: dict[str, dict]) -> Iterator[Question
         for row in own.itertuples():
             if missing(row.estimate):
                 continue
-            shown = row.p_value < results.alpha
-            yield Question(
+            yield by_p_value(
+                results,
                 f"pictures tell their source ({name(arm)})",
                 YES if differs(found, *PLAIN) else INDIRECT if differs(found, "children", "female") else NO,
-                shown,
-                "found" if shown else "not shown",
                 f"{percent(row.estimate)} {interval(row.ci_low, row.ci_high)} named, {percent(row.expected)} by chance",
-                row.p_value,
                 "source_recognition",
                 row,
+                "p_value",
             )
 
 
@@ -137,7 +144,6 @@ def _gaps(results: Results, found: dict[str, dict]) -> Iterator[Question]:
             row.verdict == "gap",
             prose(row.verdict),
             f"{estimate(row)} points",
-            row.p_adjusted,
             "verdicts",
             row,
         )
@@ -181,5 +187,5 @@ def _found(number: int, asked: list[Question]) -> str:
 
 
 def _cited(results: Results, question: Question) -> str:
-    p = results.cite(related(question.p), question.table, question.row, "p_adjusted")
+    p = results.cite(related(question.p), question.table, question.row, question.column)
     return f"{question.what} (p {p})"

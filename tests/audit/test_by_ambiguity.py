@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from two_groups import two_groups
 
 from fergap.audit.by_ambiguity import EDGES, band, by_ambiguity
 from fergap.audit.engine import as_table
-from fergap.audit.inputs import make_sample
 from fergap.audit.settings import Settings
 from fergap.errors import UserError
 
@@ -17,20 +17,7 @@ SETTINGS = Settings(0.05, 0.95, 100, 5, 1, ())
 
 def table(group, right, taggers):
     """The rows on faces of two groups, a and b (the reference)."""
-    ids = [f"f{i}" for i in range(len(group))]
-    predictions = pd.DataFrame({"image_id": ids, "true": "x", "predicted": np.where(right, "x", "y")})
-    people = pd.DataFrame({"image_id": ids, "attribute": "kind", "group": group})
-    sample = make_sample(
-        predictions,
-        people,
-        attributes=["kind"],
-        reference={"kind": "b"},
-        groups={"kind": ["b", "a"]},
-        arms=None,
-        classes=["x", "y"],
-    )
-    read = pd.DataFrame(taggers, index=ids, columns=["answered", "right", "kept", "ambiguity"])
-    return as_table(list(by_ambiguity(sample, read, SETTINGS)), "by_ambiguity")
+    return as_table(list(by_ambiguity(*two_groups(group, right, taggers), SETTINGS)), "by_ambiguity")
 
 
 def test_bands_hold_their_upper_ends():

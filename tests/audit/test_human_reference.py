@@ -1,39 +1,23 @@
 """The taggers' own gaps and the model's at equal ambiguity: hand calculations, other formulas, invariants, recovery."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import DescrStatsW
+from two_groups import two_groups
 
 from fergap.audit.engine import as_table
 from fergap.audit.human_reference import human_reference, ratio
-from fergap.audit.inputs import make_sample
 from fergap.audit.settings import Settings
 from fergap.errors import UserError
 
 SETTINGS = Settings(0.03, 0.95, 1000, 2, 1, ())
 
 
-def table(group, right, taggers, true=None, settings=SETTINGS):
+def table(group, right, taggers, true="x", settings=SETTINGS):
     """The rows on faces of two groups, a and b (the reference); ``taggers`` are the four columns."""
-    ids = [f"f{i}" for i in range(len(group))]
-    true = np.full(len(ids), "x") if true is None else np.asarray(true)
-    wrong = np.where(true == "x", "y", "x")
-    predictions = pd.DataFrame({"image_id": ids, "true": true, "predicted": np.where(right, true, wrong)})
-    people = pd.DataFrame({"image_id": ids, "attribute": "kind", "group": group})
-    sample = make_sample(
-        predictions,
-        people,
-        attributes=["kind"],
-        reference={"kind": "b"},
-        groups={"kind": ["b", "a"]},
-        arms=None,
-        classes=["x", "y"],
-    )
-    read = pd.DataFrame(taggers, index=ids, columns=["answered", "right", "kept", "ambiguity"])
-    return as_table(list(human_reference(sample, read, settings)), "human_reference")
+    return as_table(list(human_reference(*two_groups(group, right, taggers, true), settings)), "human_reference")
 
 
 def gap(found, metric, adjusted_for=None):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from fergap.audit.human_reference import Mean, Readings, Row, means, normal, read
+from fergap.audit.human_reference import Mean, Readings, Row, by_arm, means, normal
 from fergap.audit.inputs import Arm, Attribute, Sample
 from fergap.audit.proportions import newcombe
 from fergap.audit.settings import Settings, pair_status
@@ -68,7 +68,7 @@ def arm_rows(
 
 
 def by_ambiguity(sample: Sample, taggers: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
-    """Yield the rows of ``by_ambiguity``: every gap of every arm, and the taggers', by the entropy of the votes.
+    """Return the rows of ``by_ambiguity``: every gap of every arm, and the taggers', by the entropy of the votes.
 
     A gap that everyone has shows in both and grows with ambiguity; one of the model alone stays where votes agree.
     ``accuracy_group`` and ``accuracy_reference`` are shares, ``estimate`` their difference.
@@ -78,9 +78,4 @@ def by_ambiguity(sample: Sample, taggers: pd.DataFrame | None, settings: Setting
     taggers : pandas.DataFrame or None
         As :func:`fergap.audit.human_reference.human_reference` takes it, with the same errors.
     """
-    if taggers is None:
-        return
-    values, voted = read(sample, taggers)
-    for arm in sample.arms.values():
-        for attribute in sample.attributes:
-            yield from arm_rows(arm, attribute, values, arm.covered & voted, settings)
+    return by_arm(sample, taggers, settings, arm_rows)

@@ -1,7 +1,7 @@
 """The gap of the taggers who made the labels, and the model's at equal ambiguity."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,7 +140,7 @@ def gap_rows(head: Row, first: Readings, other: Readings, classes: tuple, settin
 
 
 def human_reference(sample: Sample, taggers: pd.DataFrame | None, settings: Settings) -> Iterator[Row]:
-    """Yield the rows of ``human_reference``: for every arm, attribute and group, and for every gap.
+    """Return the rows of ``human_reference``: for every arm, attribute and group, and for every gap.
 
     ``model_accuracy`` is the arm's against the labels, ``tagger_accuracy`` that of one tagger against the label of the
     others' votes (Σ right / Σ answered over the faces; ``answered`` is the mean). ``model_minus_taggers`` is their
@@ -162,12 +162,19 @@ def human_reference(sample: Sample, taggers: pd.DataFrame | None, settings: Sett
     UserError
         A column is missing, or no predicted face has readings.
     """
+    return by_arm(sample, taggers, settings, arm_rows)
+
+
+def by_arm(
+    sample: Sample, taggers: pd.DataFrame | None, settings: Settings, rows: Callable[..., Iterator[Row]]
+) -> Iterator[Row]:
+    """Yield what ``rows``, called as :func:`arm_rows` is, has of every arm and attribute; nothing without taggers."""
     if taggers is None:
         return
     values, voted = read(sample, taggers)
     for arm in sample.arms.values():
         for attribute in sample.attributes:
-            yield from arm_rows(arm, attribute, values, arm.covered & voted, settings)
+            yield from rows(arm, attribute, values, arm.covered & voted, settings)
 
 
 def read(sample: Sample, taggers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -26,8 +26,8 @@ from fergap.faces.locations import (
     needed,
 )
 from fergap.models import names as networks
-from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, simulated_raters, table_files
-from fergap.study import OF_ONE, SEVERAL, SOURCE, audited, drawn_sources, entries, recognising
+from fergap.people.sources import GUESSED, TELLING, fairface_of, kind_of, models_of, table_files
+from fergap.study import OF_ONE, SEVERAL, SOURCE, audited, drawn_sources, entries, recognising, simulated_raters
 from fergap.training.options import option_faults
 from fergap.training.plan import (
     AFTER,

@@ -45,15 +45,19 @@ def audited(config: dict) -> list[str]:
     return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]
 
 
+def simulated_raters(sources: list[str | dict]) -> list[dict]:
+    """Return the settings of the simulated raters among the sources of people."""
+    return [source["simulated"] for source in sources if isinstance(source, dict) and "simulated" in source]
+
+
 def standing_for_models(sources: list[str | dict]) -> list[str]:
     """Return the simulated raters who stand for models: who answer about every face, where others stand for people.
 
     ``sources`` are those of people, ``people.sources`` of the configuration.
     """
-    given = [source for source in sources if isinstance(source, dict)]
-    raters = [source["simulated"] for source in given if "simulated" in source]
+    raters = simulated_raters(sources)
     tireless = [rater["name"] for rater in raters if rater["share"] == 1]
-    people = len(tireless) < len(raters) or any("table" in source for source in given)
+    people = len(tireless) < len(raters) or any("table" in source for source in sources if isinstance(source, dict))
     return tireless if people else []
 
 

@@ -27,11 +27,6 @@ def fairface_of(sources: list[str | dict]) -> dict:
     return next((source["fairface"] for source in sources if kind_of(source) == "fairface"), {})
 
 
-def simulated_raters(sources: list[str | dict]) -> list[dict]:
-    """Return the settings of the simulated raters among the sources of people."""
-    return [source["simulated"] for source in sources if kind_of(source) == "simulated"]
-
-
 def know_drawing(sources: list[str | dict]) -> bool:
     """Return whether a source of people rests on who was drawn."""
     return not {"drawn", "simulated"}.isdisjoint(map(kind_of, sources))

@@ -5,13 +5,13 @@ labels that err, and a gold sample. In each, audit/correction's estimators are c
 """
 
 import argparse
-import csv
 import math
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -29,6 +29,7 @@ from fergap.audit.label_errors import (
     within,
 )
 from fergap.audit.proportions import newcombe
+from fergap.files import whole
 from fergap.seeds import generator
 
 CLASSES = np.array([0.4, 0.3, 0.2, 0.1])  # shares
@@ -149,10 +150,8 @@ def main() -> None:
         for row in rows[-5:]:
             shown = (f"{row[c]!s:<12}" for c in ("truth", "mean", "coverage", "width"))
             print(*shown, name, "·", row["estimator"], flush=True)
-        with given.out.open("w", encoding="utf-8", newline="") as file:  # after each, so that what is done stays
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        with whole(given.out) as draft:  # after each, so that what is done stays
+            pd.DataFrame(rows).to_csv(draft, index=False, lineterminator="\n")
     print(f"{time.perf_counter() - start:.0f} s; written to {given.out}")
 
 

@@ -5,7 +5,6 @@ them; so are the sizes of single groups.
 """
 
 import argparse
-import csv
 import math
 import sys
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -122,10 +122,8 @@ def main() -> None:
     rows, start = [], time.perf_counter()
     for name in given.scenario or SCENARIOS:
         rows += measure(name, given.tables, given.resamples, given.seed)
-        with whole(given.out) as draft, open(draft, "w", encoding="utf-8", newline="") as file:  # what is done stays
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        with whole(given.out) as draft:  # after each, so that what is done stays
+            pd.DataFrame(rows).to_csv(draft, index=False, lineterminator="\n")
         print(f"{time.perf_counter() - start:5.0f} s  {name}", flush=True)
     short = [r for r in rows if r["coverage"] + 2 * r["coverage_se"] < CONFIDENCE]
     for row in short:

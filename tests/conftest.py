@@ -1,8 +1,12 @@
 """Fixtures that every stage's tests share."""
 
+import importlib
 import os
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
@@ -18,6 +22,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def root() -> Path:
     """The repository's folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def benchmark_named(root: Path) -> Iterator[Callable[[str], ModuleType]]:
+    """A function that imports a benchmark by its name, by which processes that it starts find it, too."""
+    folder = str(root / "benchmarks")
+    sys.path.insert(0, folder)
+    yield importlib.import_module
+    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,8 @@ import torch
 
 
 @pytest.fixture
-def gpu(root: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    import gpu
-
-    return gpu
+def gpu(benchmark_named):
+    return benchmark_named("gpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -59,11 +56,8 @@ def test_the_cpu_benchmark_prints_ratios_and_memory(root: Path, tmp_path: Path) 
 
 
 @pytest.fixture
-def correction(root: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    import correction
-
-    return correction
+def correction(benchmark_named):
+    return benchmark_named("correction")
 
 
 def test_corrected_intervals_cover_as_often_as_they_say(root: Path, correction) -> None:

@@ -11,14 +11,8 @@ from fergap.audit import audit
 
 
 @pytest.fixture(scope="module")
-def benchmark(root):
-    import importlib.util
-    import sys
-
-    # by its name, so that processes that are started find what they are sent
-    sys.path.insert(0, str(root / "benchmarks"))
-    yield importlib.import_module("planted_bias")
-    sys.path.remove(str(root / "benchmarks"))
+def benchmark(benchmark_named):
+    return benchmark_named("planted_bias")
 
 
 def test_a_verdict_is_wrong_about_the_network_s_own_gap(benchmark):

@@ -1,9 +1,7 @@
 """The calibration certificate: its shape and rough bounds, with few simulations."""
 
 import functools
-import importlib.util
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +12,8 @@ from fergap.audit import audit
 
 
 @pytest.fixture(scope="module")
-def calibrate(root: Path):
-    """The module benchmarks/calibrate.py."""
-    spec = importlib.util.spec_from_file_location("calibrate", root / "benchmarks" / "calibrate.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["calibrate"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["calibrate"]
+def calibrate(benchmark_named):
+    return benchmark_named("calibrate")
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,5 @@
 """The benchmark of the data set's bias, with fewer tables: intervals hold the truth as often as they say."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 from scipy.stats import binom
 
@@ -11,14 +7,8 @@ TABLES = 200
 
 
 @pytest.fixture(scope="module")
-def benchmark(root: Path):
-    """The module benchmarks/dataset_bias.py."""
-    spec = importlib.util.spec_from_file_location("bias_benchmark", root / "benchmarks" / "dataset_bias.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bias_benchmark"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["bias_benchmark"]
+def benchmark(benchmark_named):
+    return benchmark_named("dataset_bias")
 
 
 def test_the_truth_of_a_scenario_by_hand(benchmark):

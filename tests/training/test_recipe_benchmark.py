@@ -1,24 +1,21 @@
 """The ablation takes one ingredient away at a time and compares face by face."""
 
-import importlib.util
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fergap.training.recipe import Recipe
 
-spec = importlib.util.spec_from_file_location(
-    "recipe_benchmark", Path(__file__).parents[2] / "benchmarks" / "recipe.py"
-)
-benchmark = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark)
-
 OFF = asdict(Recipe())
 
 
-def test_each_row_leaves_one_ingredient_out():
+@pytest.fixture(scope="module")
+def benchmark(benchmark_named):
+    return benchmark_named("recipe")
+
+
+def test_each_row_leaves_one_ingredient_out(benchmark):
     strong = OFF | {
         "optimizer": "adamw",
         "weight_decay": 0.05,
@@ -46,7 +43,7 @@ def predictions(*right):
     return frame
 
 
-def test_a_row_is_paired_by_face():
+def test_a_row_is_paired_by_face(benchmark):
     whole = predictions(*[True] * 60, *[False] * 40)
     own = predictions(*[True] * 50, *[False] * 10, *[True] * 5, *[False] * 35)
     row = benchmark.row("x", own, whole)

@@ -45,6 +45,11 @@ def audited(config: dict) -> list[str]:
     return [arm["name"] for arm in config["arms"] if arm["name"] not in recognising(config)]
 
 
+def has_tables(sources: list[str | dict]) -> bool:
+    """Return whether a source of people is a table of answers."""
+    return any(isinstance(source, dict) and "table" in source for source in sources)
+
+
 def simulated_raters(sources: list[str | dict]) -> list[dict]:
     """Return the settings of the simulated raters among the sources of people."""
     return [source["simulated"] for source in sources if isinstance(source, dict) and "simulated" in source]
@@ -57,7 +62,7 @@ def standing_for_models(sources: list[str | dict]) -> list[str]:
     """
     raters = simulated_raters(sources)
     tireless = [rater["name"] for rater in raters if rater["share"] == 1]
-    people = len(tireless) < len(raters) or any("table" in source for source in sources if isinstance(source, dict))
+    people = len(tireless) < len(raters) or has_tables(sources)
     return tireless if people else []
 
 

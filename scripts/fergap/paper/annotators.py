@@ -9,6 +9,7 @@ from fergap.paper.markdown import listing, name, pipe, prose
 from fergap.paper.numbers import MISSING, count, interval, missing, percent, with_interval
 from fergap.paper.reading import some
 from fergap.paper.results import Results
+from fergap.study import has_tables
 
 CALLED = {"gap": "a gap"}
 STUDY = "the study"
@@ -84,11 +85,10 @@ def shares(results: Results) -> str:
         if len(said) > 1:
             parts.append(f"{group_name(group)} {listing(said)}")
     sizes, sources = table.groupby("annotator")["faces"].max(), results.study.get("people", {}).get("sources") or []
-    by_people = any(isinstance(source, dict) and "table" in source for source in sources)
     sample = (
         " Who labelled fewer faces labelled a sample: where it was drawn evenly by class and guess, as for the "
         "annotation page, rare groups have a larger share of it than of all faces, which is no disagreement."
-        if len(sizes) and by_people and sizes.min() < FEWER * sizes.max()
+        if len(sizes) and has_tables(sources) and sizes.min() < FEWER * sizes.max()
         else ""
     )
     return f"Labelled are {'; '.join(parts)}.{sample}" if parts else ""

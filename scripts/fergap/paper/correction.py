@@ -16,7 +16,7 @@ from fergap.paper.numbers import MINUS, MISSING, count, fixed, interval, missing
 from fergap.paper.reading import of_arms, some
 from fergap.paper.results import Results
 from fergap.paper.style import FAINT, INK, Look, new_figure, sheet
-from fergap.study import standing_for_models
+from fergap.study import has_tables, standing_for_models
 
 MOST_NAMED = 4  # raters of the gold sample
 MOST_ROWS = 36  # of the figure; with more, it shows the labels alone and the estimate to be read
@@ -83,7 +83,7 @@ def gold_raters(results: Results, labels: str) -> str:
     drawn = [source["simulated"]["name"] for source in sources if isinstance(source, dict) and "simulated" in source]
     simulated = [rater for rater in drawn if rater not in (*standing_for_models(sources), labels)]
     parts = []
-    if any(isinstance(source, dict) and "table" in source for source in sources):
+    if has_tables(sources):
         table = results.table("agreement")
         named = pd.concat([table["first"], table["second"]]).dropna()
         models = [

@@ -8,7 +8,17 @@ from fergap.paper.numbers import count, fixed, level, percent, points
 from fergap.paper.recipes import worded
 from fergap.paper.results import Results
 from fergap.paper.tables_sensitivity import resting
-from fergap.study import SEVERAL, SOURCE, all_drawn, arms_given, audited, entries, recognising, standing_for_models
+from fergap.study import (
+    SEVERAL,
+    SOURCE,
+    all_drawn,
+    arms_given,
+    audited,
+    entries,
+    has_tables,
+    recognising,
+    standing_for_models,
+)
 
 SOURCES = {
     "drawn": (
@@ -207,9 +217,9 @@ def people(study: dict) -> str:
             else "known, but no attribute of this audit, which compares no sources."
         )
     told = f"Attributes of people are {'; where missing, '.join(words)}.{part} Unknown stays unknown and is counted."
-    alone = not any(isinstance(given, dict) and "table" in given for given in sources)
-    models = [rater["name"] for rater in simulated if rater["name"] in standing_for_models(sources)]
-    return f"{told}{several} {raters(simulated, alone, models)}" if simulated else told + several
+    if not simulated:
+        return told + several
+    return f"{told}{several} {raters(simulated, not has_tables(sources), standing_for_models(sources))}"
 
 
 def years(first: float, last: float) -> str:
@@ -497,7 +507,7 @@ def limitations(study: dict, undecided: str, not_estimable: list[str], results: 
         found.append(
             "Who is in a picture is as its owners' annotators saw it; their errors are not known to this audit."
         )
-    elif any(isinstance(s, dict) and "table" in s for s in sources):
+    elif has_tables(sources):
         found.append("Gender and age are as the given table says; their errors are not known to this audit.")
     elif all_drawn(study["faces"]):
         found.append(

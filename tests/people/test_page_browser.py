@@ -51,6 +51,10 @@ def browser(tmp_path: Path):
 
 def begin(browser: Browser, path: Path, rater: str = "anna") -> None:
     browser.open(path)
+    begin_here(browser, rater)
+
+
+def begin_here(browser: Browser, rater: str = "anna") -> None:
     browser.wait("document.getElementById('start') && document.getElementById('start').open")
     browser.run(BEGIN.format(rater))
     browser.wait("document.documentElement.dataset.ready")
@@ -337,7 +341,37 @@ def test_light_or_dark_is_the_systems_until_somebody_chooses(browser, tmp_path: 
     browser.click("#theme")
     assert browser.run(theme) == "dark"
     browser.open(path)
-    assert browser.run(theme) == "dark"
+    browser.wait(f"{theme} === 'dark'")
+
+
+LATE = """
+  const answer = Promise.withResolvers(), kept = Object.getOwnPropertyDescriptor(window, "localStorage");
+  window.asked = 0;
+  window.takeOver = answer.resolve;
+  indexedDB.databases = () => answer.promise;
+  Object.defineProperty(window, "localStorage", { get() { asked += 1; return kept.get.call(window); } });
+"""
+
+
+def test_nothing_is_kept_before_the_browser_has_taken_the_page_over(browser, tmp_path: Path) -> None:
+    browser.send("Page.enable")
+    browser.send("Page.addScriptToEvaluateOnNewDocument", source=LATE)
+    path = page(tmp_path, 30)
+    browser.open(path)
+    browser.press("f")
+    assert browser.run("new Promise((done) => setTimeout(() => done([asked, start.open]), 300))") == [0, False]
+    browser.run("takeOver()")
+    begin_here(browser)
+    assert browser.run("asked") > 0
+
+
+@pytest.mark.parametrize(
+    "source", ["indexedDB.databases = () => Promise.reject(Error())", "delete IDBFactory.prototype.databases"]
+)
+def test_a_browser_without_databases_opens_the_page_too(browser, tmp_path: Path, source: str) -> None:
+    browser.send("Page.enable")
+    browser.send("Page.addScriptToEvaluateOnNewDocument", source=source)
+    begin(browser, page(tmp_path, 30))
 
 
 def test_enter_begins_under_the_name_of_last_time(browser, tmp_path: Path) -> None:

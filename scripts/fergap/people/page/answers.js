@@ -3,6 +3,7 @@
 const UNCLEAR = "unclear";
 const NO_FACE = "not a face";
 const IDLE = 60; // seconds after which time no longer counts as work
+const PATIENCE = 10_000; // milliseconds
 
 /** Counts the seconds of work between answers; a pause or a long silence is none. */
 class Clock {
@@ -26,6 +27,19 @@ class Clock {
   resume() {
     this.paused = false;
     this.last = this.now();
+  }
+}
+
+/**
+ * Waits until the browser has taken the page over. A busy Chromium hands a page that asks for localStorage before that an
+ * empty one, which takes all that is written and keeps nothing; the answer to any other request comes after it.
+ */
+async function takenOver() {
+  const patience = new Promise((done) => setTimeout(done, PATIENCE));
+  try {
+    await Promise.race([indexedDB.databases(), patience]);
+  } catch {
+    // a browser that keeps nothing says so when it is asked to
   }
 }
 

@@ -19,6 +19,7 @@ const commands = [
 ];
 const ALL_DONE = "All faces have an answer: save the file now.";
 const PASSED = "has no answer yet. When a face has all its answers, the next comes by itself; no arrow is needed.";
+const system = matchMedia("(prefers-color-scheme: dark)");
 const NOT_KEPT = "This browser keeps nothing more: save a file before you close the page.";
 let rater, order, answers, grid, clock, store, widest;
 let arrived = -1; // the place to which the last answer has led by itself
@@ -254,6 +255,11 @@ function togglePanel(open = element("panel").hidden) {
   element("guide").setAttribute("aria-expanded", open);
 }
 
+/** Shows the theme that was chosen on such a page before, else the system's. */
+function followTheme() {
+  document.documentElement.dataset.theme = new Store("fergap").read("theme") || (system.matches ? "dark" : "light");
+}
+
 function turnTheme() {
   const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
@@ -396,28 +402,34 @@ function begin(name) {
   document.documentElement.dataset.ready = "true";
 }
 
-buildPanel();
-document.addEventListener("keydown", pressed);
-for (const [id, act] of Object.entries({
-  undo: acts.z,
-  pause: acts.p,
-  resume: acts.p,
-  smaller: acts["-"],
-  larger: acts["+"],
-  guide: acts.h,
-  theme: turnTheme,
-  "save-csv": () => save("csv"),
-  "save-jsonl": () => save("jsonl"),
-})) {
-  element(id).addEventListener("click", act);
+function build() {
+  followTheme();
+  system.addEventListener("change", followTheme);
+  buildPanel();
+  document.addEventListener("keydown", pressed);
+  for (const [id, act] of Object.entries({
+    undo: acts.z,
+    pause: acts.p,
+    resume: acts.p,
+    smaller: acts["-"],
+    larger: acts["+"],
+    guide: acts.h,
+    theme: turnTheme,
+    "save-csv": () => save("csv"),
+    "save-jsonl": () => save("jsonl"),
+  })) {
+    element(id).addEventListener("click", act);
+  }
+  document.querySelector("header").addEventListener("click", (event) => {
+    // after a click by mouse the keys are the grid's again; who came by Tab stays
+    if (event.detail > 0 && element("curtain").hidden && !event.target.closest("label")) grid.box.focus();
+  });
+  element("load").addEventListener("cancel", () => grid.box.focus());
+  element("load").addEventListener("change", (event) => {
+    if (event.target.files[0]) load(event.target.files[0]);
+    event.target.value = "";
+  });
+  buildStart();
 }
-document.querySelector("header").addEventListener("click", (event) => {
-  // after a click by mouse the keys are the grid's again; who came by Tab stays
-  if (event.detail > 0 && element("curtain").hidden && !event.target.closest("label")) grid.box.focus();
-});
-element("load").addEventListener("cancel", () => grid.box.focus());
-element("load").addEventListener("change", (event) => {
-  if (event.target.files[0]) load(event.target.files[0]);
-  event.target.value = "";
-});
-buildStart();
+
+takenOver().then(build);

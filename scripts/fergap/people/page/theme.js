@@ -1,18 +1,3 @@
-/* Light or dark: as chosen on such a page before, else as the system is. In the head, so that no other flashes up. */
+/* Light or dark as the system is, in the head, so that no other flashes up; what was chosen before follows in app.js. */
 
-const system = matchMedia("(prefers-color-scheme: dark)");
-
-function chosenTheme() {
-  try {
-    return localStorage.getItem("fergap/theme");
-  } catch {
-    return null; // this browser keeps nothing
-  }
-}
-
-function followTheme() {
-  document.documentElement.dataset.theme = chosenTheme() || (system.matches ? "dark" : "light");
-}
-
-system.addEventListener("change", followTheme);
-followTheme();
+document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from fergap.audit import audit
 from fergap.audit.multiplicity import holm
 from fergap.audit.settings import Contrast
-from fergap.audit.tradeoff import baseline_of, pareto_front
+from fergap.audit.tradeoff import baselines, first_baseline, pareto_front
 
 PAIR = ["arm", "attribute", "group", "reference"]
 
@@ -88,10 +88,44 @@ def test_holm_is_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(np.minimum(multipletests(p_values, method="holm")[1], 1), abs=1e-15)
 
 
-def test_the_baseline_is_what_contrasts_start_from():
+def test_the_first_baseline_is_what_most_contrasts_start_from():
     arms = ["a", "b", "c"]
-    assert baseline_of([], arms) == "a"
-    assert baseline_of([Contrast("b", "a"), Contrast("c", "a"), Contrast("c", "b")], arms) == "c"
+    assert first_baseline([], arms) == "a"
+    assert first_baseline([Contrast("b", "a"), Contrast("c", "a"), Contrast("c", "b")], arms) == "c"
+
+
+def test_each_arm_is_held_against_what_its_contrast_starts_from():
+    arms = list("abcdef")
+    assert baselines([], arms, "a") == dict.fromkeys(arms, "a")
+    assert baselines([Contrast("a", "b")], arms, "a") == dict.fromkeys(arms, "a")  # others against the first
+    families = [Contrast("a", "b"), Contrast("a", "c"), Contrast("d", "e")]
+    assert baselines(families, arms, "a") == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "d", "f": "a"}
+    chain = [Contrast("a", "b"), Contrast("b", "c"), Contrast("a", "c")]  # of two contrasts, the more frequent start
+    assert baselines(chain, list("abc"), "a") == {"a": "a", "b": "a", "c": "a"}
+    circle = [Contrast("a", "b"), Contrast("b", "a")]
+    assert baselines(circle, ["a", "b"], "a") == {"a": "a", "b": "a"}
+
+
+def test_arms_of_two_families_are_told_as_their_own_contrasts_tell_them():
+    pairs = [{"before": "baseline", "after": "helped"}, {"before": "copy", "after": "levelled"}]
+    out = audited(*made(), contrasts=pairs)
+    found = out["tradeoff"].set_index("arm")
+    assert found["baseline"].to_dict() == {
+        "baseline": "baseline",
+        "helped": "baseline",
+        "same": "baseline",
+        "elsewhere": "baseline",
+        "copy": "copy",
+        "levelled": "copy",
+    }
+    assert set(found.index[found["verdict"] == "baseline"]) == {"baseline", "copy"}
+    changes = out["gap_changes"].query("metric == 'accuracy' and primary == 1").set_index("after")
+    for arm in ("helped", "levelled"):
+        assert found.loc[arm, "gap_change"] == pytest.approx(changes.loc[arm, "estimate"])
+        assert found.loc[arm, "sentence"].startswith((f"Against {found.loc[arm, 'baseline']}, {arm}", f"{arm} is"))
+    tested = found["gap_p_value"].dropna()
+    assert set(tested.index) == {"helped", "same", "levelled"}  # one family of all
+    assert found.loc[tested.index, "gap_p_adjusted"].tolist() == pytest.approx(holm(tested.tolist()))
 
 
 def test_the_region_is_that_of_the_binomial_counts(out, rows):

@@ -142,6 +142,21 @@ def test_what_cannot_be_told_from_the_baseline_is_counted_and_named(results):
     assert "on the Pareto front" in said
 
 
+def test_of_several_baselines_it_is_said_who_is_held_against_which(tmp_path):
+    pairs = [{"before": "baseline", "after": "child_oversampled"}, {"before": "reweighted", "after": "calibrated"}]
+    results = Results(write_study(tmp_path, several(audit={"contrasts": pairs}), edit=twice_as_long))
+    said = reading_tradeoff.summary(results).replace("\\", "")
+    for baseline in ("baseline", "reweighted"):
+        found = f"of 1 arm held against {baseline}, (none|\\[1\\].*?) is indistinguishable from it"
+        assert re.search(found, said), said
+    table = TABLES["tradeoff"](results).replace("\\", "")
+    assert "against its baseline" in table.splitlines()[0]
+    last = {line.split(" | ")[1].strip(): line.split(" | ")[-1].strip(" |") for line in table.splitlines()[2:]}
+    assert last["calibrated"].startswith("reweighted: ")
+    assert last["child_oversampled"].startswith("baseline: ")
+    assert "reweighted (baseline)" in last
+
+
 def test_the_cost_is_relative_to_the_baseline(results):
     assert training_cost(results, "child_oversampled") == training_cost(results, "calibrated")
     rows, seconds = (

@@ -150,7 +150,7 @@ def change_sentence(row: Row) -> str:
 
 
 def tradeoff_sentence(row: Row) -> str:
-    """Return what a row of ``tradeoff`` says of an arm against the baseline."""
+    """Return what a row of ``tradeoff`` says of an arm against its baseline."""
     arm, baseline = row["arm"], row["baseline"]
     between = f"between {group_faces(row['group'])} and {group_faces(row['reference'])}"
     if row["verdict"] == "not estimable":
@@ -160,7 +160,7 @@ def tradeoff_sentence(row: Row) -> str:
     share = row.get("front_share")
     often = "" if share is None else f" On the Pareto front in {round(100 * share)} % of resamples."
     if row["verdict"] == "baseline":
-        return f"{arm}, the baseline, recognises {level}, with a gap {between} of {points(row['gap'])} points.{often}"
+        return f"As a baseline, {arm} recognises {level}, with a gap {between} of {points(row['gap'])} points.{often}"
     gap = (
         f"{points(row['gap'])} points, change {points(row['gap_change'])}, {whole_percent(row['confidence'])} CI "
         f"{interval(row['gap_change_low'], row['gap_change_high'])}, Holm-adjusted {p_value(row['gap_p_adjusted'])}"

@@ -1,4 +1,4 @@
-"""Arms by accuracy and gap together: joint confidence regions, the Pareto front, and each arm against the baseline."""
+"""Arms by accuracy and gap together: joint confidence regions, the Pareto front, and each arm against its baseline."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -33,10 +33,24 @@ class Draws(NamedTuple):
     groups: np.ndarray
 
 
-def baseline_of(contrasts: Sequence[Contrast], arms: Sequence[str]) -> str:
-    """Return the arm that the others are held against: the most frequent ``before`` of the contrasts, or the first."""
-    before = Counter(contrast.before for contrast in contrasts)
-    return before.most_common(1)[0][0] if before else arms[0]
+def first_baseline(contrasts: Sequence[Contrast], arms: Sequence[str]) -> str:
+    """Return the arm from which most contrasts start, or the first arm."""
+    starts = Counter(contrast.before for contrast in contrasts)
+    return starts.most_common(1)[0][0] if starts else arms[0]
+
+
+def baselines(contrasts: Sequence[Contrast], arms: Sequence[str], first: str) -> dict[str, str]:
+    """Return the arm that each of ``arms`` is held against: itself, if it is a baseline.
+
+    An arm is held against the ``before`` of its contrast, of several against the one from which most start. It is a
+    baseline where contrasts only start from it. It is held against ``first`` where none names it.
+    """
+    starts = Counter(contrast.before for contrast in contrasts)
+    found = {}
+    for arm in arms:
+        own = [contrast.before for contrast in contrasts if contrast.after == arm]
+        found[arm] = max(own, key=starts.__getitem__) if own else arm if arm in starts else first
+    return found | {first: first}
 
 
 def strata(
@@ -127,7 +141,8 @@ def region(accuracy: np.ndarray, gap: np.ndarray) -> Row:
 def tradeoff(sample: Sample, settings: Settings, verdicts: Sequence[Row]) -> Iterator[Row]:
     """Yield the rows of ``tradeoff``: every arm's accuracy over all faces and each gap, on the same faces.
 
-    The gap's change from the baseline and its test are those of :func:`fergap.audit.changes.gap_change`, the
+    Of the arms on the same faces as the first baseline, each is held against its own one (:func:`baselines`). The gap's
+    change from the baseline and its test are those of :func:`fergap.audit.changes.gap_change`, the
     accuracy's McNemar's mid-p and Tango's interval, as in ``changes``. P values are adjusted by Holm's method over the
     arms, for accuracy and for each gap. An arm is *indistinguishable* from the baseline if neither is below α, which
     does not say that they are equal. ``front_share`` is the share of resamples, in which all arms meet the same faces,
@@ -142,16 +157,19 @@ def tradeoff(sample: Sample, settings: Settings, verdicts: Sequence[Row]) -> Ite
     arms = list(sample.arms.values())
     if len(arms) < 2:
         return
-    first = sample.arms[baseline_of(settings.contrasts, list(sample.arms))]
+    first = sample.arms[first_baseline(settings.contrasts, list(sample.arms))]
     same = [a for a in arms if np.array_equal(a.covered, first.covered) and np.array_equal(a.true, first.true)]
     told = {
         (row["before"], row["after"], row["attribute"], row["group"], row["reference"]): row
         for row in verdicts
         if row.get("contrast") is not None
     }
-    whole = whole_changes(same, first, sample, settings)
+    names = [arm.name for arm in same]
+    among = [c for c in settings.contrasts if c.before in names and c.after in names]
+    held = {arm: sample.arms[of] for arm, of in baselines(among, names, first.name).items()}
+    whole = whole_changes(same, held, sample, settings)
     for attribute in sample.attributes:
-        yield from of_attribute(same, first, attribute, sample, settings, whole, told)
+        yield from of_attribute(same, held, attribute, sample, settings, whole, told)
         for arm in arms:
             if arm not in same:
                 for _, _, row in pairs(arm.name, split(arm, attribute, len(sample.classes)), settings):
@@ -160,10 +178,11 @@ def tradeoff(sample: Sample, settings: Settings, verdicts: Sequence[Row]) -> Ite
                     yield row | {"sentence": tradeoff_sentence(row)}
 
 
-def whole_changes(arms: Sequence[Arm], first: Arm, sample: Sample, settings: Settings) -> dict[str, Row]:
-    """Return each arm's accuracy over all faces and its change from the baseline's, adjusted over the arms."""
+def whole_changes(arms: Sequence[Arm], held: dict[str, Arm], sample: Sample, settings: Settings) -> dict[str, Row]:
+    """Return each arm's accuracy over all faces and its change from its baseline's, adjusted over the arms."""
     found: dict[str, Row] = {}
     for arm in arms:
+        first = held[arm.name]
         counts = paired_split(first, arm, None, len(sample.classes)).pairs_of(0)
         row: Row = {"n": counts.n, "accuracy": (counts.n11 + counts.n01) / counts.n}
         if arm is not first:
@@ -185,7 +204,7 @@ def adjust(rows: Sequence[Row], key: str, adjusted: str) -> None:
 
 def of_attribute(
     arms: Sequence[Arm],
-    first: Arm,
+    held: dict[str, Arm],
     attribute: Attribute,
     sample: Sample,
     settings: Settings,
@@ -193,18 +212,18 @@ def of_attribute(
     told: dict[tuple, Row],
 ) -> Iterator[Row]:
     """Yield the rows of one attribute for arms on the same faces."""
-    kept, groups = first.covered, len(attribute.groups)
+    kept, groups = arms[0].covered, len(attribute.groups)
     correct = np.column_stack([(arm.true == arm.predicted)[kept] for arm in arms]).astype(np.int64)
     clusters = None if sample.clusters is None else sample.clusters[kept]
     stream = generator(settings.seed, "audit", "tradeoff", attribute.name, settings.bootstrap)
     parts = strata(correct, attribute.codes[kept], groups, settings, clusters)
     draws = resample(parts, groups, min(settings.resamples, DRAWS), stream)
-    splits = [paired_split(first, arm, attribute, len(sample.classes)) for arm in arms]
+    splits = [paired_split(held[arm.name], arm, attribute, len(sample.classes)) for arm in arms]
     found: dict[tuple[int, int], list[Row]] = {}
     for i, (arm, counts) in enumerate(zip(arms, splits, strict=True)):
         for g, r, row in pairs(arm.name, counts.after, settings):
             x1, n1, x0, n0 = answers(counts.after, g, r)
-            row |= {"baseline": first.name, "arms": len(arms), "n_group": n1, "n_reference": n0}
+            row |= {"baseline": held[arm.name].name, "arms": len(arms), "n_group": n1, "n_reference": n0}
             row |= whole[arm.name] | {"confidence": settings.confidence, "verdict": "not estimable"}
             if row["status"] == "ok":
                 row |= {"gap": x1 / n1 - x0 / n0, "status": few_answers(x1, n1, x0, n0)}
@@ -212,7 +231,7 @@ def of_attribute(
                     resampled = draws.groups[:, g, i] - draws.groups[:, r, i]
                     there = ~np.isnan(resampled)
                     row |= region(draws.accuracy[there, i], resampled[there])
-                if arm is not first:
+                if arm is not held[arm.name]:
                     row |= against(counts, g, r, settings)
             found.setdefault((g, r), []).append(row)
     for (g, r), rows in found.items():

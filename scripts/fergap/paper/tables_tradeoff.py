@@ -56,8 +56,9 @@ def short(row: object) -> str:
 
 
 def tradeoff(results: Results) -> str:
-    """Return each gap under each arm with its change from the baseline, the Pareto front, and what is shown."""
+    """Return each gap under each arm with its change from its baseline, the Pareto front, and what is shown."""
     rows, cells = compared_arms(results), []
+    several = len(rows[rows["arm"] == rows["baseline"]]["arm"].unique()) > 1
     for gap in gap_pairs(results):
         shown = None
         for row in of_pair(rows, gap).itertuples():
@@ -66,15 +67,15 @@ def tradeoff(results: Results) -> str:
             if math.isnan(row.gap):
                 cells.append([first, arm_name(row), percent(row.accuracy), *[MISSING] * 4, reason(row.status)])
                 continue
-            change = MISSING
+            change, verdict = MISSING, short(row)
             if row.arm != row.baseline:
                 change = f"{points(row.gap_change)} {interval(row.gap_change_low, row.gap_change_high)}"
-            verdict = short(row)
+                verdict = f"{name(row.baseline)}: {verdict or 'no change shown'}" if several else verdict
             front = percent(row.front_share, 0) + (" \\*" if row.front == 1 else "")
             line = [percent(row.accuracy), points(row.gap), change, p_value(row.gap_p_adjusted), front, verdict]
             cells.append([first, arm_name(row), *line])
     columns = ["gap", "arm", "accuracy", "gap", f"change [{heading(results)}]", "p, Holm", "on the front"]
-    return pipe([*columns, "against the baseline"], cells, "llrrrrrl")
+    return pipe([*columns, "against its baseline" if several else "against the baseline"], cells, "llrrrrrl")
 
 
 def training_cost(results: Results, arm: str) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What the README promises is there."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pandas as pd
@@ -144,3 +145,28 @@ def test_the_bias_scores_are_those_of_their_table(root: Path) -> None:
     assert f"would score {percent(published['expected'])}." in readme
     interval = f"[{points(corrected['ci_low'])}, {points(corrected['ci_high'])}]"
     assert f"is {percent(corrected['estimate'])} {interval}" in readme
+
+
+def test_the_tables_of_arms_are_those_of_their_studies(root: Path) -> None:
+    made = runpy.run_path(str(root / "docs" / "tables.py"))
+    guide = (root / "docs" / "arms.md").read_text(encoding="utf-8")
+    assert made["with_tables"](guide, root / "reference-results") == guide
+    said = pd.concat(pd.read_csv(root / "reference-results" / s / "tradeoff.csv") for s in made["STUDIES"])
+    assert len(said) > 60
+    assert said["n"].eq(30_697).all()
+    assert not said["verdict"].str.contains("narrowed").any()  # as the guide says
+
+
+def test_a_table_of_arms_tells_each_attribute_against_the_arms_own_baseline(root: Path) -> None:
+    rows = [
+        {"arm": "one", "baseline": "one", "accuracy": 0.7, "gap": -0.031, "verdict": "baseline"},
+        {"arm": "two", "baseline": "one", "accuracy": 0.65, "gap": 0.004, "verdict": "gap: narrowed; accuracy: lower"}
+        | {"accuracy_change": -0.05, "gap_change": 0.035, "gap_change_low": 0.01, "gap_change_high": 0.06},
+    ]
+    pair = {"status": "ok", "attribute": "age", "group": "child", "reference": "adult", "indistinguishable": 0}
+    table = runpy.run_path(str(root / "docs" / "tables.py"))["compared"](pd.DataFrame([row | pair for row in rows]))
+    lines = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.replace("\u00a0", " ").splitlines()
+    ]
+    assert lines[0] == ["arm", "accuracy, change", "child − adult", "change [95 %]", "said of it"]
+    assert lines[3] == ["`two`", "65.0 %, −5.0", "+0.4", "+3.5 [1.0, 6.0]", "narrowed"]

@@ -154,7 +154,14 @@ def test_the_tables_of_arms_are_those_of_their_studies(root: Path) -> None:
     said = pd.concat(pd.read_csv(root / "reference-results" / s / "tradeoff.csv") for s in made["STUDIES"])
     assert len(said) > 60
     assert said["n"].eq(30_697).all()
-    assert not said["verdict"].str.contains("narrowed").any()  # as the guide says
+    assert not said["verdict"].str.contains("narrowed").any()  # as the guide says, and the README:
+    text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    others = said[said["arm"] != said["baseline"]]
+    assert f"of {others['arm'].nunique()} arms of three studies, each held against its baseline" in text
+    alone = others.set_index("arm")
+    for arm in ("pyramid_female_only", "baseline_cnn_female_only"):
+        low, high = (points(alone.loc[arm, end]) for end in ("gap_change_low", "gap_change_high"))
+        assert f"+{points(alone.loc[arm, 'gap_change'])} [{low}, {high}]" in text
 
 
 def test_a_table_of_arms_tells_each_attribute_against_the_arms_own_baseline(root: Path) -> None:

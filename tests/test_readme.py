@@ -157,7 +157,8 @@ def test_the_tables_of_arms_are_those_of_their_studies(root: Path) -> None:
     assert not said["verdict"].str.contains("narrowed").any()  # as the guide says, and the README:
     text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
     others = said[said["arm"] != said["baseline"]]
-    assert f"none of {others['arm'].nunique()} arms of three studies, each held against its baseline, narrows one" in text
+    count = others["arm"].nunique()
+    assert f"none of {count} arms of three studies, each held against its baseline, narrows one" in text
     alone = others.set_index("arm")
     for arm in ("pyramid_female_only", "baseline_cnn_female_only"):
         low, high = (points(alone.loc[arm, end]) for end in ("gap_change_low", "gap_change_high"))

@@ -492,12 +492,18 @@ def give_or_take(se: float, decimals: int = 1) -> str:
     return "" if math.isnan(se) else f" ± {se:.{decimals}f}"
 
 
+def each_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without those of a network that two mechanisms share because neither plants a gap."""
+    return frame[(frame["planted"] > 0) | ~frame.duplicated([c for c in frame if c != "mechanism"])]
+
+
 def summary(frame: pd.DataFrame) -> str:
     """Return the README's table: one row per arm; shares of planted gaps removed, with standard errors."""
     planted = [(m, p) for m in MECHANISMS for p in GAPS if p]
     head = ["", *(f"{MECHANISMS[m][0]}, {p} points" for m, p in planted), "no gap planted", "accuracy"]
     lines = [[*head, "wrong verdicts on gaps", "on changes"]]
     by = {key: rows.set_index("seed") for key, rows in frame.groupby(["mechanism", "planted", "arm"])}
+    networks = each_once(frame)
     for arm in dict.fromkeys(frame["arm"]):
         cells = [arm]
         for m, p in planted:
@@ -508,11 +514,11 @@ def summary(frame: pd.DataFrame) -> str:
             else:
                 share, se = removed(base, own)
                 cells.append(f"{signed(100 * share, 0)}{give_or_take(100 * se, 0)} %")
-        none = frame[(frame["planted"] == 0) & (frame["arm"] == arm)]["gap"]
+        none = networks[(networks["planted"] == 0) & (networks["arm"] == arm)]["gap"]
         cells.append(signed(100 * none.mean()))
-        own = frame[frame["arm"] == arm]
+        own = networks[networks["arm"] == arm]
         accuracy = 0.7 * own["adult"] + 0.3 * own["child"]
-        base = frame[frame["arm"] == BASELINE]
+        base = networks[networks["arm"] == BASELINE]
         against = (0.7 * base["adult"] + 0.3 * base["child"]).mean()
         cells.append(f"{100 * accuracy.mean():.1f} %" if arm == BASELINE else signed(100 * (accuracy.mean() - against)))
         cells.append(f"{int(own['wrong'].sum())} of {len(own)}")
@@ -533,7 +539,8 @@ def section(frame: pd.DataFrame, sizes: Sizes, command: str, date: str) -> str:
         f"in points. A verdict of the audit ({sizes.audit:,} faces, margin ±{100 * sizes.margin:g} points) is wrong if "
         "it says *equivalent* of a gap beyond the margin, names the wrong group, or calls a gap narrowed, widened, "
         f"reversed or moved that was not; *undecided* is not wrong. {seeds} seeds, `{sizes.network}`, {sizes.train:,} "
-        f"training faces of {sizes.side} pixels, {sizes.epochs} epochs. {date}, `{command}`."
+        f"training faces of {sizes.side} pixels, {sizes.epochs} epochs; networks that two reasons share, where nothing "
+        f"is planted, are counted once. {date}, `{command}`."
     )
 
 

@@ -178,3 +178,13 @@ def test_a_table_of_arms_tells_each_attribute_against_the_arms_own_baseline(root
     ]
     assert lines[0] == ["arm", "accuracy, change", "child − adult", "change [95 %]", "said of it"]
     assert lines[3] == ["`two`", "65.0 %, −5.0", "+0.4", "+3.5 [1.0, 6.0]", "narrowed"]
+
+
+def test_the_wrong_verdicts_on_planted_changes_are_those_of_the_benchmark(root: Path) -> None:
+    once = runpy.run_path(str(root / "benchmarks" / "planted_bias.py"))["each_once"]
+    rows = once(pd.read_csv(root / "benchmarks" / "planted_bias.csv"))
+    rows = rows[rows["arm"] != "baseline"]
+    wrong = rows[rows["wrong_change"] == 1]
+    text = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    assert f"Of the verdicts on changes {len(wrong)} of {len(rows):,} are wrong, none of them *reversed*" in text
+    assert not wrong["change_verdict"].str.startswith("reversed").any()
